@@ -1,0 +1,89 @@
+# Freshet, a floodfill news server.
+#
+#   make                 the three programs, into build/bin
+#   make run             install what is missing, build, make a site in ./var, serve it
+#   make test            install what is missing, build, run all tests
+#   make demo            three sites in a ring: watch articles flood
+#   make install         PREFIX=/usr/local DESTDIR=
+#   make check           the tests alone (SAN=address,undefined or SAN=thread: with sanitizers)
+#   make unit            unit tests alone;  make build/tests/unit/NAME: one of them
+#   make rooms           do the includes keep to doc/rooms?
+#   make bench           figures;  make fuzz T=wire SECONDS=60: look for crashes
+#   make clean
+
+PREFIX  = /usr/local
+DESTDIR =
+SITE    = var
+
+comma := ,
+B     = build$(if $(SAN),-$(subst $(comma),-,$(SAN)))
+CC    = gcc
+OPT   = -O2 -g
+WARN  = -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla -Wundef -Wpointer-arith
+CFLAGS  =
+CPPFLAGS =
+HARDEN  = -fstack-protector-strong -fno-omit-frame-pointer
+ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -I. $(OPT) $(WARN) $(HARDEN) -pthread $(if $(SAN),-fsanitize=$(SAN)) $(CPPFLAGS) $(CFLAGS)
+ALL_LDFLAGS = -pthread $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS)
+LIBS  = -levent_extra -levent_core -levent_pthreads -ldb -lconfuse -lz -lm
+
+# a room is a directory and an archive; an archive may use those to its right
+ROOMS    = lib article conf history spool feeder nntpd ctl
+MAINS    = feeder/main.c nntpd/main.c ctl/main.c
+src      = $(filter-out $(MAINS),$(wildcard $(1)/*.c))
+obj      = $(patsubst %.c,$(B)/%.o,$(call src,$(1)))
+arch     = $(foreach r,$(1),$(B)/$(r).a)
+
+LINK_lib     = lib
+LINK_article = article lib
+LINK_conf    = conf lib
+LINK_history = history article lib
+LINK_spool   = spool article lib
+LINK_feeder  = feeder spool article conf lib
+LINK_nntpd   = nntpd spool history article conf lib
+LINK_ctl     = ctl conf lib
+
+PROGRAMS = $(B)/bin/nntpd $(B)/bin/feeder $(B)/bin/newsctl
+
+all: $(PROGRAMS)
+
+define room
+$(B)/$(1).a: $(call obj,$(1))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	$$(AR) rcs $$@ $$^
+endef
+$(foreach r,$(ROOMS),$(eval $(call room,$(r))))
+
+$(B)/bin/nntpd:   $(B)/nntpd/main.o  $(call arch,$(LINK_nntpd))
+$(B)/bin/feeder:  $(B)/feeder/main.o $(call arch,$(LINK_feeder))
+$(B)/bin/newsctl: $(B)/ctl/main.o    $(call arch,$(LINK_ctl))
+$(PROGRAMS):
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+
+# tests/unit/ROOM_MODULE.c is a cmocka program that sees its room and those below
+UNIT = $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/*_*.c))
+room_of = $(firstword $(subst _, ,$(notdir $(1))))
+.SECONDEXPANSION:
+$(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/tests/kit.o $$(call arch,$$(LINK_$$(call room_of,$$@)))
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+
+unit: $(UNIT)
+	@tests/run-unit $(B) $(UNIT)
+
+rooms:
+	@awk -f doc/rooms.awk doc/rooms $$(find $(ROOMS) tests -name '*.[ch]')
+
+clean:
+	rm -rf build build-*
+
+.PHONY: all unit rooms clean
+.SECONDARY:
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

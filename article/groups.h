@@ -1,0 +1,22 @@
+/* groups.h - newsgroup names and lists of them.
+ *
+ * Threads:  pure.  Standard: RFC 5536 3.1.4; blanks and folds separate as commas do (INN).
+ */
+#ifndef ARTICLE_GROUPS_H
+#define ARTICLE_GROUPS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lib/span.h"
+
+#define GROUP_NAME_MAX 460      /* octets; fits a 512-octet command line */
+
+bool group_name_valid(struct span name);               /* RFC 5536 3.1.4, UTF-8 not allowed */
+
+/* Step through a Newsgroups (or Distribution, Followup-To) body; empty items
+ * are passed over.  Start with *at = 0. */
+bool groups_next(struct span list, size_t *at, struct span *name);
+size_t groups_count(struct span list);
+
+#endif

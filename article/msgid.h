@@ -1,0 +1,30 @@
+/* msgid.h - Message-IDs: their syntax, and the key by which history knows them.
+ *
+ * Threads:  pure.
+ * Standard: RFC 5536 3.1.3, RFC 3977 3.6 (3 to 250 octets).
+ */
+#ifndef ARTICLE_MSGID_H
+#define ARTICLE_MSGID_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/buf.h"
+#include "lib/siphash.h"
+#include "lib/span.h"
+
+#define MSGID_MAX 250
+
+bool msgid_valid(struct span id);              /* strict: RFC 5536                           */
+bool msgid_valid_lax(struct span id);          /* printable, in angle brackets, 3 to 250     */
+bool msgid_domain_valid(struct span domain);   /* cases: message-id-domain.tsv               */
+
+/* The 128-bit history key: keyed SipHash over the id, the part after "@"
+ * lower-cased (as INN does; two ids that differ only there are one article). */
+struct msgid_key { uint8_t b[16]; };
+struct msgid_key msgid_key(const struct sipkey *secret, struct span id);
+
+/* Make a new id "<time.random@domain>"; never the same twice. */
+void msgid_make(struct buf *out, const char *domain, int64_t now_us, uint64_t random);
+
+#endif

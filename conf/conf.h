@@ -1,0 +1,114 @@
+/* conf.h - what may be set: nntpd.conf as an immutable struct.
+ *
+ * Threads:  conf_read from one thread at a time (libConfuse has a global
+ *           scanner); a struct conf may be read on any thread.
+ * Memory:   conf_read's result belongs to the caller until conf_free; rooms get
+ *           copies of what they need in their own options.
+ * Errors:   all of a file's errors are told, each with file and line; a file
+ *           with errors gives no struct.
+ *
+ * The keys, their bounds, units and defaults: conf/schema.def, nntpd.conf(5).
+ */
+#ifndef CONF_CONF_H
+#define CONF_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/buf.h"
+#include "lib/err.h"
+#include "lib/net.h"
+
+enum conf_fsync { CONF_FSYNC_ALWAYS, CONF_FSYNC_INTERVAL, CONF_FSYNC_NEVER };
+enum conf_unknown { CONF_UNKNOWN_REFUSE, CONF_UNKNOWN_JUNK };          /* articles in no known group */
+enum conf_stranger { CONF_STRANGER_REFUSE, CONF_STRANGER_READ };       /* hosts that nothing matches */
+
+struct conf_list { char **v; size_t n; };
+
+struct conf_site {                 /* site "news.example.org" { ... }, exactly one             */
+    char    *name;                 /* our path-identity and the name in Xref                   */
+    char    *organization;         /* NULL: none                                               */
+    char    *complaints;           /* mail-complaints-to in Injection-Info; NULL: none         */
+    struct conf_list aliases;      /* other path-identities that are us                        */
+    char    *directory;            /* data; absolute after reading (relative: to the file)     */
+    char    *run_directory;        /* sockets; default: directory/run                          */
+    char    *log_file;             /* NULL: standard error                                     */
+    char    *log_level;
+    int      workers;              /* threads; 0: one a core                                   */
+    int      lane_threads;         /* disk lane                                                */
+    enum conf_fsync fsync;
+    int64_t  fsync_interval_us;
+    uint64_t segment_bytes;
+    uint64_t cache_bytes;          /* Berkeley DB                                              */
+    uint64_t queue_bytes;          /* articles waiting to be stored, all sessions together     */
+    uint64_t article_max;          /* octets of wire form, relayed                             */
+    uint64_t post_max;             /* the same, posted                                         */
+    int64_t  age_max_us;           /* older articles are refused; 0: no limit                  */
+    int64_t  future_max_us;        /* further ahead are refused                                */
+    int64_t  history_remember_us;
+    int64_t  claim_us;             /* how long a 238/335 keeps others waiting                  */
+    int64_t  idle_us;              /* readers; peers: peer_idle_us                             */
+    int64_t  peer_idle_us;
+    uint32_t connections_max;
+    enum conf_unknown unknown_groups;
+    enum conf_stranger strangers;
+    bool     path_diagnostics;     /* RFC 5537 3.2.1                                           */
+    bool     posting_host;         /* the client's address into Injection-Info                 */
+    char    *motd_file;
+};
+
+struct conf_listen { char *address; bool tls; };   /* listen "0.0.0.0:119" { }                 */
+
+struct conf_peer {                 /* peer "news.friend.net" { ... }                           */
+    char    *name;
+    struct conf_list address;      /* names, literals, CIDR: who they are when they connect; first: where we connect */
+    char    *connect;              /* "host:port" to feed; default address[0]:119              */
+    char    *source;               /* our address towards them; NULL: any                      */
+    struct conf_list path;         /* names they have in Path; default: the block's name       */
+    struct conf_list groups;       /* wildmats in order, "!" and "@"; default "*"              */
+    struct conf_list accept_groups;/* the same for what they may send; default: "*"            */
+    struct conf_list distributions;/* wanted ones, "!x" not; empty: all                        */
+    struct conf_list exclude;      /* not what has these in Path                               */
+    bool     send, accept, streaming;
+    int      connections;          /* outgoing, at most                                        */
+    int      incoming_connections; /* at most; 0: no limit                                     */
+    int      window;               /* articles in flight, a connection                         */
+    uint64_t size_max;             /* octets; 0: no limit                                      */
+    int      hops_max, crosspost_max;   /* 0: no limit                                         */
+    int64_t  retry_us;             /* deferred articles again after                            */
+};
+
+struct conf_access {               /* access "members" { ... }; the last that matches counts   */
+    char    *name;
+    struct conf_list from;         /* CIDR or "*"; default "*"                                 */
+    char    *user;                 /* "*": any authenticated; NULL: no login needed            */
+    struct conf_list read, post;   /* wildmats; empty: nothing                                 */
+    bool     newnews;
+    bool     status;
+};
+
+struct conf {
+    char *file;
+    struct conf_site    site;
+    struct conf_listen *listen;  size_t n_listen;
+    struct conf_peer   *peer;    size_t n_peer;
+    struct conf_access *access;  size_t n_access;
+};
+
+/* Read the file.  NULL when there is any error; 'errors' then holds a line for
+ * each, "file:line: what is wrong\n". */
+struct conf *conf_read(const char *file, struct buf *errors);
+struct conf *conf_read_text(const char *name, const char *text, struct buf *errors);   /* tests, fuzzers */
+void conf_free(struct conf **c);
+
+/* All settings in force, defaults too, as a file that reads back the same. */
+void conf_show(const struct conf *c, struct buf *out);
+
+/* What differs and needs a restart, one line each; empty: all of 'to' can be taken live. */
+void conf_changes(const struct conf *from, const struct conf *to, struct buf *needs_restart);
+
+/* A list of patterns as one "a,!b,@c" wildmat. */
+void conf_join(const struct conf_list *l, struct buf *out);
+
+#endif

@@ -1,0 +1,93 @@
+/* history.h - which Message-IDs have we met?
+ *
+ * Threads:  his_peek, his_claim and his_release may be called on any thread and
+ *           never wait for the disk.  his_look may wait: call it from the disk
+ *           lane.  his_apply and his_published from the applier.
+ * Crash:    what was applied is as durable as the database; claims do not
+ *           survive: the peer will be asked again.
+ * Memory:   16 bits an id for the filter, a fixed cache of the newest answers,
+ *           200 bytes a claim in flight.
+ * Standard: RFC 3977 6.3.2, RFC 4644 2.4 (431 while claimed).
+ */
+#ifndef HISTORY_HISTORY_H
+#define HISTORY_HISTORY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "article/msgid.h"
+#include "lib/bdb.h"
+#include "lib/err.h"
+
+struct his;
+struct claim;        /* somebody is sending this id */
+
+enum his_state { HIS_KEPT = 1, HIS_REFUSED = 2, HIS_EXPIRED = 3, HIS_CANCELLED = 4 };
+
+struct his_entry {               /* what is known of an id                             */
+    enum his_state state;
+    uint64_t seq;                /* the record that says so                            */
+    uint32_t segment;            /* where that lies                                    */
+    uint64_t offset;
+    uint32_t size;
+    uint32_t day;                /* of arrival, days since 1970                        */
+};
+
+enum his_answer {
+    HIS_NEW,     /* never met, and nobody is sending it                                */
+    HIS_BUSY,    /* another session has claimed it: "later"                            */
+    HIS_SEEN,    /* kept, or remembered as refused, expired, cancelled                 */
+    HIS_ASK,     /* memory alone cannot tell: his_look, then his_claim                 */
+    HIS_FAILED   /* could not tell: "later", never "no"                                */
+};
+
+struct his_options {
+    struct bdb *bdb;
+    uint32_t    cache_entries;       /* newest answers kept in memory                  */
+    int64_t     claim_us;            /* a claim that is not used dies after this       */
+};
+
+/* The filter is filled in the background; until it is, questions cost a look. */
+struct his *his_open(const struct his_options *o, struct err *e);
+void his_close(struct his **h);
+bool his_filter_ready(const struct his *h);
+
+/* From memory.  Claims nothing. */
+enum his_answer his_peek(struct his *h, const struct msgid_key *key);
+
+/* From the database (and then in the cache).  HIS_NEW, HIS_SEEN (*entry filled,
+ * may be NULL) or HIS_FAILED.  Does not look at claims. */
+enum his_answer his_look(struct his *h, const struct msgid_key *key, struct his_entry *entry, struct err *e);
+
+/* Ask, and claim in the same step when it is HIS_NEW (*c is set).  'looked' says
+ * that his_look has just answered HIS_NEW; else HIS_ASK may come back.
+ * HIS_BUSY when another holds a claim that is not past its time.  'owner' may
+ * be anything; the same owner asking again is HIS_BUSY too (RFC 4644; as INN). */
+enum his_answer his_claim(struct his *h, const struct msgid_key *key, const void *owner, bool looked, struct claim **c);
+
+/* The article has come whole (TAKETHIS, or after a claim): make the claim firm,
+ * so that no other copy is taken while it is stored.  HIS_NEW: firm, *c is set
+ * (the first complete copy wins, also over another session's claim that has
+ * only been promised).  HIS_BUSY: another copy is being stored right now.
+ * HIS_SEEN: already met.  HIS_ASK as above. */
+enum his_answer his_firm(struct his *h, const struct msgid_key *key, const void *owner, bool looked, struct claim **c);
+
+/* End a claim as if it had never been.  After his_apply has dealt with the id
+ * the claim ends by itself through his_published. */
+void his_release(struct his *h, struct claim **c);
+/* All unfirm claims of an owner (its session died). */
+void his_release_owner(struct his *h, const void *owner);
+
+/* Within the applier's transaction.  Twice changes nothing; a cancelled or
+ * kept id is not turned into a refused one. */
+void his_apply(struct his *h, struct txn *t, const struct msgid_key *key, const struct his_entry *entry);
+
+/* The transaction was committed: answers now see it, and its claim is over. */
+void his_published(struct his *h, const struct msgid_key *key, const struct his_entry *entry);
+
+int  his_empty(struct his *h, struct err *e) need_result;           /* rebuild */
+
+struct his_counts { uint64_t ids, filter_bits, cache_hits, filter_news, looks, false_hits, claims; };
+void his_counts(struct his *h, struct his_counts *out);
+
+#endif

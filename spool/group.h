@@ -1,0 +1,90 @@
+/* group.h - all newsgroups: names, flags, marks.  They live in memory; the log
+ * and the database make them durable.
+ *
+ * Threads:  group_find, group_each and the reading of a struct group are free
+ *           on any thread.  Changes (groups_apply, groups_publish) come from
+ *           the applier; group_number from the committer, which alone knows
+ *           numbers not yet published.
+ * Crash:    loaded from the database at start, brought up to date by applying
+ *           the log's tail.
+ * Memory:   about 200 bytes a group.  A struct group lives until groups_close,
+ *           also when it is removed (then 'removed' is set).
+ * Standard: RFC 3977 6.1.1 (low = high + 1 when empty), RFC 6048 (flags).
+ */
+#ifndef SPOOL_GROUP_H
+#define SPOOL_GROUP_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/bdb.h"
+#include "lib/buf.h"
+#include "lib/err.h"
+#include "lib/span.h"
+#include "spool/record.h"
+
+struct groups;
+
+struct group_facts {           /* what a RECORD_GROUP says                                     */
+    uint32_t id;               /* stable, from 1, never reused                                 */
+    char     flag;             /* y n m x j, or '='                                            */
+    int64_t  created_us;
+    struct span name;
+    struct span alias;         /* with '=': the group it stands for                            */
+    struct span creator;       /* "newsctl", "import", ...                                     */
+    struct span description;   /* UTF-8 or what was given                                      */
+    uint64_t low, high;        /* first and last number: in snapshots and imports; else 1, 0   */
+};
+
+struct group {
+    uint32_t id;
+    const char *name;                       /* never changes                                   */
+    _Atomic(char) flag;
+    _Atomic(const struct group_text *) text;/* description, creator, alias: replaced whole     */
+    int64_t  created_us;
+    _Atomic uint64_t low, high, count;      /* published: high = low - 1 when empty            */
+    _Atomic bool removed;
+    uint64_t next;                          /* the committer's alone: the next number to give  */
+};
+struct group_text { const char *description, *creator, *alias; };
+
+/* Load from the database ("groups.db"). */
+struct groups *groups_open(struct bdb *b, struct err *e);
+void groups_close(struct groups **g);
+
+const struct group *group_find(struct groups *g, struct span name);     /* NULL: not there (or removed) */
+const struct group *group_by_id(struct groups *g, uint32_t id);         /* removed ones too    */
+size_t groups_count_all(struct groups *g);
+
+/* Call 'each' for every group that is not removed, in order of name; false ends it. */
+void group_each(struct groups *g, bool (*each)(const struct group *, void *), void *arg);
+
+/* The committer: give the next number of a group. */
+uint64_t group_number(struct groups *g, uint32_t id);
+/* Take back what was given since the last published state (a batch failed). */
+void groups_forget_numbers(struct groups *g);
+uint32_t group_next_id(struct groups *g);
+
+/* The bytes of a RECORD_GROUP's data, and back. */
+void group_pack(struct buf *out, const struct group_facts *f);
+int  group_unpack(struct span data, struct group_facts *f);
+/* All groups as a RECORD_SNAPSHOT's data: as numbered so far (the committer calls it). */
+void groups_snapshot(struct groups *g, struct buf *out);
+
+/* Apply a record to the database within 't': group records, and the marks that an
+ * article's numbers move.  Nothing is seen by readers before groups_publish.
+ * Applying a record twice changes nothing.  */
+void groups_apply(struct groups *g, struct txn *t, const struct record *r);
+
+/* After the commit: let readers see what was applied for this record.  Call in log order. */
+void groups_publish(struct groups *g, const struct record *r);
+
+/* An article left a group (cancel, removal): count and low move. */
+void group_article_gone(struct groups *g, struct txn *t, uint32_t id, uint64_t number, uint64_t new_low);
+
+int  groups_empty(struct groups *g, struct err *e) need_result;   /* rebuild: forget all but the highest
+                                                                     numbers, which are never given again */
+bool group_flag_valid(struct span flag);                          /* y n m x j =name           */
+
+#endif

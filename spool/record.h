@@ -1,0 +1,97 @@
+/* record.h - a record of the article log, in memory and in bytes.
+ *
+ * Threads:  pure.  The byte tables: doc/formats.md.
+ *
+ * On disk:   header (fixed, little-endian) | meta | data | padding to 8
+ *   meta     the kind's own facts: (group id, number) pairs, the source's name, ...
+ *   data     an article in wire form, or what the kind says
+ * The header's checksum covers header, meta and the record's own place
+ * (sequence); the data's checksum is apart, so that data can be punched out
+ * later and the record still be walked over.
+ */
+#ifndef SPOOL_RECORD_H
+#define SPOOL_RECORD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "article/msgid.h"
+#include "lib/buf.h"
+#include "lib/err.h"
+#include "lib/span.h"
+
+#define RECORD_MAGIC       UINT32_C(0x63655246)   /* "FRec" */
+#define RECORD_MAJOR       1
+#define RECORD_MINOR       0
+#define RECORD_HEADER_SIZE 128
+
+enum record_kind {
+    RECORD_ARTICLE  = 1,   /* data: the article; meta: numbers and source                    */
+    RECORD_REFUSED  = 2,   /* an id to be remembered; data: the reason, a sentence           */
+    RECORD_CANCEL   = 3,   /* the article 'key' goes; data: the reason                       */
+    RECORD_GROUP    = 4,   /* a group made or changed; data: spool/group.h group_pack        */
+    RECORD_UNGROUP  = 5,   /* a group removed; meta: its id                                  */
+    RECORD_SNAPSHOT = 6,   /* all groups and their marks; first in each segment              */
+    RECORD_REMOVED  = 7    /* articles whose data was punched out (format only; see doc)     */
+};
+
+enum {                     /* record.flags */
+    RECORD_LOCAL   = 1 << 0,   /* injected here, not received from a peer                    */
+    RECORD_CONTROL = 1 << 1,   /* a control message                                          */
+    RECORD_GONE    = 1 << 2    /* set when read: the data has been punched out               */
+};
+
+struct record_number {     /* the article is 'number' in group 'group' */
+    uint32_t group;
+    uint64_t number;
+};
+
+struct record_range { uint32_t at, len; };   /* in data; len 0: absent */
+
+struct record {
+    enum record_kind kind;
+    uint16_t  flags;
+    uint64_t  seq;             /* never reused; dense in the log                             */
+    int64_t   arrived_us;      /* since 1970                                                 */
+    struct msgid_key key;      /* of history; zero when the kind has none                    */
+    uint32_t  body;            /* offset in data of the first byte after the blank line      */
+    uint32_t  lines;           /* lines of the body                                          */
+    struct record_range path, newsgroups, distribution, msgid;   /* field bodies, in data    */
+    const struct record_number *numbers;
+    unsigned  n_numbers;
+    struct span source;        /* "peer news.example.org 192.0.2.1", "post <user>", "import" */
+    struct span data;
+};
+
+/* Where a record lies. */
+struct log_pos {
+    uint32_t segment;          /* from 1; 0: nowhere                                         */
+    uint64_t offset;           /* of the record's header                                     */
+    uint32_t size;             /* header, meta, data and padding                             */
+};
+
+/* Size on disk; the caller has filled all of 'r' but seq. */
+size_t record_size(const struct record *r);
+
+/* Write header and meta to 'out' (data and padding follow it on disk). */
+void record_pack(struct buf *out, const struct record *r, uint32_t data_crc);
+
+/* What became of reading one. */
+enum record_fault {
+    RECORD_OK,
+    RECORD_SHORT,      /* more bytes are needed than there are (a torn end, or not yet written) */
+    RECORD_BAD         /* magic, version, checksum or lengths are wrong                         */
+};
+
+/* Read the record at 'bytes'.  Spans point into 'bytes', the numbers are unpacked
+ * into 'numbers' (room for 'most'; more is RECORD_BAD: at most RECORD_NUMBERS_MAX).
+ * 'check_data' also sums the data.  *size is the size on disk when RECORD_OK. */
+#define RECORD_NUMBERS_MAX 1024
+enum record_fault record_read(struct record *r, struct span bytes, uint64_t expect_seq, bool check_data,
+                              struct record_number *numbers, unsigned most, size_t *size);
+
+/* Only the lengths: how big is the record whose first RECORD_HEADER_SIZE bytes these are?  0: no header. */
+size_t record_size_of(const char header[RECORD_HEADER_SIZE]);
+
+#endif
