@@ -22,8 +22,9 @@ OPT   = -O2 -g
 WARN  = -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla -Wundef -Wpointer-arith
 CFLAGS  =
 CPPFLAGS =
+VERSION = 0.1.0
 HARDEN  = -fstack-protector-strong -fno-omit-frame-pointer
-ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -I. $(OPT) $(WARN) $(HARDEN) -pthread $(if $(SAN),-fsanitize=$(SAN)) $(CPPFLAGS) $(CFLAGS)
+ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -I. $(OPT) $(WARN) $(HARDEN) -DFRESHET_VERSION=\"$(VERSION)\" -pthread $(if $(SAN),-fsanitize=$(SAN)) $(CPPFLAGS) $(CFLAGS)
 ALL_LDFLAGS = -pthread $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS)
 LIBS  = -levent_extra -levent_core -levent_pthreads -ldb -lconfuse -lz -lm
 

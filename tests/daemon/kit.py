@@ -1,0 +1,317 @@
+"""What the daemon tests share: sites in a directory that goes away, and a plain NNTP client.
+
+Only loopback; ports are chosen by the system; every process belongs to the
+test that started it and is waited for.  KEEP=1 keeps the directory.
+"""
+import atexit
+import gzip
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BIN = os.path.join(ROOT, os.environ.get("B", "build"), "bin")
+if os.path.isabs(os.environ.get("B", "")):
+    BIN = os.path.join(os.environ["B"], "bin")
+CORPUS = os.environ.get("FRESHET_CORPUS", os.path.join(ROOT, "..", "shared", "corpus"))
+SLOW = float(os.environ.get("SLOW", "1"))      # sanitizers and valgrind: wait longer
+
+_dir = None
+_sites = []
+
+
+def tmp():
+    global _dir
+    if _dir is None:
+        _dir = tempfile.mkdtemp(prefix="freshet-daemon-")
+        atexit.register(_clean)
+    return _dir
+
+
+def _clean():
+    for s in _sites:
+        s.kill()
+    if not os.environ.get("KEEP"):
+        shutil.rmtree(_dir, ignore_errors=True)
+
+
+_ports = {}
+
+
+def free_port():
+    """A port of loopback that nobody has: held (bound, not listening) until the site starts."""
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind(("127.0.0.1", 0))
+    port = s.getsockname()[1]
+    s.close()
+    if port in _ports:
+        return free_port()
+    _ports[port] = True
+    return port
+
+
+def wait_for(what, fn, seconds=30):
+    """Until fn() is true (its value is returned); fail with 'what' after that many seconds."""
+    end = time.monotonic() + seconds * SLOW
+    while True:
+        v = fn()
+        if v:
+            return v
+        if time.monotonic() > end:
+            raise AssertionError("waited in vain for: " + what)
+        time.sleep(0.02)
+
+
+class Site:
+    """One Freshet site."""
+
+    def __init__(self, name, peers=(), groups=("misc.test",), extra="", site="", listen="127.0.0.1"):
+        self.name, self.port = name, free_port()
+        self.dir = os.path.join(tmp(), name)
+        self.conf = os.path.join(self.dir, "nntpd.conf")
+        self.peers, self.extra, self.site = list(peers), extra, site
+        self.listen = listen
+        self.proc = None
+        os.makedirs(self.dir)
+        self.write_conf()
+        for g in groups:
+            w = g.split()
+            self.ctl("group", "add", *w)
+        _sites.append(self)
+
+    def write_conf(self):
+        with open(self.conf, "w") as f:
+            f.write('site "%s" {\n directory = "%s"\n log-level = "info"\n %s\n}\n' % (self.name, self.dir, self.site))
+            f.write('listen "%s:%d" {}\n' % (self.listen, self.port))
+            f.write('access "all" { from = { "*" } read = { "*" } post = { "*" } }\n')
+            for p in self.peers:
+                f.write(p + "\n")
+            f.write(self.extra + "\n")
+
+    def peer(self, other, **k):
+        """Make 'other' (a Site) a peer of ours: sent to and taken from."""
+        opt = {"address": '{ "127.0.0.1" }', "connect": '"127.0.0.1:%d"' % other.port,
+               "send": "true", "accept": "true"}
+        opt.update({a.replace("_", "-"): v for a, v in k.items()})
+        self.peers.append('peer "%s" {\n%s\n}' % (other.name, "\n".join(" %s = %s" % i for i in opt.items())))
+        self.write_conf()
+
+    def start(self, wrapper=(), env=None, wait=True):
+        self.log = open(os.path.join(self.dir, "nntpd.log"), "ab")
+        e = dict(os.environ, **(env or {}))
+        self.proc = subprocess.Popen(list(wrapper) + [os.path.join(BIN, "nntpd"), "-c", self.conf],
+                                     stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL, env=e,
+                                     start_new_session=True)
+        if wait:
+            wait_for("%s to answer on port %d (see %s)" % (self.name, self.port, self.log.name), self.answers)
+        return self
+
+    def answers(self):
+        if self.proc.poll() is not None:
+            raise AssertionError("nntpd of %s ended with %s:\n%s" % (self.name, self.proc.returncode, self.log_text()[-2000:]))
+        try:
+            with socket.create_connection((self.listen, self.port), 1) as s:
+                s.settimeout(2)
+                return s.recv(3) in (b"200", b"201")
+        except OSError:
+            return False
+
+    def log_text(self):
+        with open(os.path.join(self.dir, "nntpd.log"), errors="replace") as f:
+            return f.read()
+
+    def stop(self):
+        """Ask it to stop, and wait; its exit status must be 0."""
+        if self.proc and self.proc.poll() is None:
+            self.proc.send_signal(signal.SIGTERM)
+            try:
+                self.proc.wait(30 * SLOW)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise AssertionError("%s does not stop on SIGTERM" % self.name)
+            assert self.proc.returncode == 0, "%s ended with %s:\n%s" % (self.name, self.proc.returncode, self.log_text()[-2000:])
+        self.proc = None
+
+    def kill(self):
+        """kill -9 of nntpd; the feeder it started ends with it."""
+        if self.proc and self.proc.poll() is None:
+            self.proc.kill()
+            self.proc.wait()
+        self.proc = None
+
+    def feeder_pid(self):
+        """The pid of the feeder that this nntpd started (0: none)."""
+        for p in os.listdir("/proc"):
+            if p.isdigit():
+                try:
+                    with open("/proc/%s/stat" % p) as f:
+                        st = f.read()
+                    comm, rest = st[st.index("(") + 1:st.rindex(")")], st[st.rindex(")") + 2:].split()
+                    if comm == "feeder" and int(rest[1]) == self.proc.pid and rest[0] != "Z":
+                        return int(p)
+                except (OSError, ValueError):
+                    pass
+        return 0
+
+    def ctl(self, *words, check=True, json=False):
+        r = subprocess.run([os.path.join(BIN, "newsctl"), "-c", self.conf] + (["--json"] if json else []) + list(words),
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=600)
+        if check and r.returncode != 0:
+            raise AssertionError("newsctl %s: exit %d\n%s%s" % (" ".join(words), r.returncode, r.stdout, r.stderr))
+        return r.stdout if check else r
+
+    def client(self):
+        return Client(self.listen, self.port)
+
+
+class Client:
+    """Lines to a server and back; CRLF is added and taken off."""
+
+    def __init__(self, host, port, timeout=60, greet=True):
+        self.s = socket.create_connection((host, port), timeout * SLOW)
+        self.s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.f = self.s.makefile("rb", 65536)
+        self.greeting = self.line() if greet else None
+
+    def line(self):
+        l = self.f.readline()
+        if not l:
+            raise EOFError("connection closed")
+        return l.rstrip(b"\r\n").decode("latin-1")
+
+    def send(self, text):
+        self.s.sendall(text if isinstance(text, bytes) else text.encode("latin-1"))
+
+    def cmd(self, text):
+        self.send(text + "\r\n")
+        return self.line()
+
+    def block(self):
+        """The lines of a multi-line answer, dots undone, as bytes."""
+        out = []
+        while True:
+            l = self.f.readline()
+            if not l:
+                raise EOFError("connection closed in a block")
+            if l == b".\r\n":
+                return out
+            out.append(l[1:-2] if l.startswith(b".") else l[:-2])
+
+    def article(self, what):
+        """The article as one run of bytes (CRLF, dots undone), or None."""
+        r = self.cmd("ARTICLE " + str(what))
+        return b"".join(l + b"\r\n" for l in self.block()) if r.startswith("220") else None
+
+    def ihave(self, mid, wire):
+        r = self.cmd("IHAVE " + mid)
+        if not r.startswith("335"):
+            return r
+        self.send(wire)
+        return self.line()
+
+    def takethis(self, mid, wire):
+        self.send(b"TAKETHIS " + mid.encode("latin-1") + b"\r\n" + wire)
+        return self.line()
+
+    def close(self):
+        try:
+            self.s.close()
+        except OSError:
+            pass
+
+
+_serial = [0]
+
+
+def make_id(domain="kit.example"):
+    _serial[0] += 1
+    return "<%d.%d.%d@%s>" % (os.getpid(), time.time_ns(), _serial[0], domain)
+
+
+def make_article(mid=None, groups="misc.test", body="hello\r\n", path="src.example!not-for-mail", **head):
+    """(id, wire form) of a valid article; head: X_Foo="bar" adds a field, None leaves one out."""
+    mid = mid or make_id()
+    f = {"Path": path, "From": "Joe <joe@example.com>", "Newsgroups": groups, "Subject": "t", "Message-ID": mid,
+         "Date": time.strftime("%a, %d %b %Y %H:%M:%S +0000", time.gmtime())}
+    f.update({k.replace("_", "-"): v for k, v in head.items()})
+    text = "".join("%s: %s\r\n" % i for i in f.items() if i[1] is not None) + "\r\n" + body
+    return mid, to_wire(text.encode("latin-1"))
+
+
+def to_wire(raw):
+    """CRLF text to wire form with its terminator."""
+    if raw.startswith(b"."):
+        raw = b"." + raw
+    return raw.replace(b"\r\n.", b"\r\n..") + b".\r\n"
+
+
+def lf_to_wire(raw):
+    return to_wire(raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n") if raw.endswith(b"\n")
+                   else (raw + b"\n").replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
+
+
+def rnews(path):
+    """The articles of an rnews batch (gzip'd or not), as bytes."""
+    op = gzip.open if path.endswith(".gz") else open
+    with op(path, "rb") as f:
+        while True:
+            h = f.readline()
+            if not h:
+                return
+            assert h.startswith(b"#! rnews "), h
+            yield f.read(int(h.split()[2]))
+
+
+def header(raw, name):
+    """The body of a header field, folds kept as they are; None when absent."""
+    head = raw.replace(b"\r\n", b"\n").split(b"\n\n", 1)[0]
+    want, got = name.lower().encode() + b":", None
+    for l in head.split(b"\n"):
+        if got is not None and l[:1] in (b" ", b"\t"):
+            got += b"\n" + l
+        elif got is not None:
+            break
+        elif l.lower().startswith(want):
+            got = l[len(want):].lstrip()
+    return None if got is None else got.decode("latin-1").strip()
+
+
+def corpus(name):
+    """The path of a corpus file, or None when the corpus is not there."""
+    p = os.path.join(CORPUS, name)
+    return p if os.path.exists(p) else None
+
+
+def seed():
+    s = int(os.environ.get("SEED", str(random.randrange(1 << 30))))
+    print("# SEED=%d" % s)
+    return random.Random(s)
+
+
+def main(tests):
+    """Run the functions given (or those named on the command line); exit 1 when any fails."""
+    import traceback
+    names = sys.argv[1:]
+    bad = 0
+    for t in tests:
+        if names and t.__name__ not in names:
+            continue
+        start = time.monotonic()
+        try:
+            r = t()
+            print("%s %s (%.1f s)" % ("skip" if r == "skip" else "ok  ", t.__name__, time.monotonic() - start), flush=True)
+        except BaseException:
+            bad += 1
+            traceback.print_exc()
+            print("FAIL %s (%.1f s)" % (t.__name__, time.monotonic() - start), flush=True)
+        for s in _sites:
+            s.kill()
+        _sites.clear()
+    sys.exit(1 if bad else 0)
