@@ -62,6 +62,9 @@ struct stream *stream_memory(struct event_base *base, stream_fn *fn, void *arg);
 void stream_feed(struct stream *s, struct span bytes);
 struct buf *stream_taken(struct stream *s);
 
+/* Give it to another owner: what happens from now on is told to 'fn'. */
+void stream_own(struct stream *s, stream_fn *fn, void *arg);
+
 /* Put a layer around the present carrier (TLS, DEFLATE).  'wrap' gets the old
  * carrier and its functions and returns the new one; what was read and not
  * consumed is dropped (RFC 4642 2.2.2, RFC 8054 2.2.2). */

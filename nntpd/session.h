@@ -23,9 +23,14 @@
 
 struct session;
 struct conf;
+struct who;
+struct guests;
+struct counters;
 
-/* What all sessions of a worker share.  'rules' and 'conf' are swapped whole by
- * a reload; a session takes the new ones with its next command. */
+/* What all sessions of a worker share.  'rules', 'conf' and 'who' are swapped
+ * whole by a reload; a session takes the new ones with its next command.
+ * house_complete makes what is still NULL (who, from the literal addresses of
+ * 'conf'; guests; counters) and house_fini frees what it made. */
 struct house {
     struct store       *store;
     const struct conf  *conf;
@@ -33,15 +38,27 @@ struct house {
     struct lane        *lane;
     struct mailbox     *home;        /* of this worker                                        */
     struct event_base  *base;
-    void               *counters;    /* nntpd/counters.h, of this worker                      */
+    struct counters    *counters;    /* nntpd/counters.h, of this worker                      */
+    struct who         *who;         /* nntpd/who.h: a reference                              */
+    struct guests      *guests;      /* nntpd/who.h: shared by all workers                    */
+    struct bdb_bulk    *spare[8];    /* scratch of scans, lent to the jobs that are away      */
+    unsigned            n_spare;
+    unsigned            own;         /* what house_complete made                              */
 };
+void house_complete(struct house *h);
+void house_fini(struct house *h);
 
-/* Greet and begin.  'address' is the client's, as text.  The session frees
- * itself when the connection ends, and calls 'gone' then. */
+/* Greet and begin on a stream, which the session takes over (stream_own).
+ * 'from' is the client's address.  The session lives until the connection has
+ * ended and its last job is back, and calls 'gone' then.  'h' is completed. */
 struct session *session_new(struct house *h, struct stream *s, const struct sockaddr *from,
                             void (*gone)(struct session *, void *), void *arg);
 
-/* End it: 400 and the reason, then close (shutdown, too many). */
+/* End it: what is in flight is answered first, then 400 and the reason, then
+ * close (shutdown, no longer allowed). */
 void session_end(struct session *s, const char *reason);
+
+/* End it now, without a word. */
+void session_kill(struct session *s, const char *reason);
 
 #endif
