@@ -24,6 +24,7 @@ struct disk_ops {
     ssize_t (*pread)(int fd, void *p, size_t n, off_t at);
     ssize_t (*pwritev)(int fd, const struct iovec *v, int n, off_t at);  /* may be short */
     int     (*fdatasync)(int fd);
+    int     (*fsync)(int fd);                        /* for directories */
     int     (*ftruncate)(int fd, off_t size);
     int     (*fallocate)(int fd, int mode, off_t at, off_t len);
     int     (*rename)(const char *from, const char *to);

@@ -1,0 +1,236 @@
+/* disk.c - every touch of a file that must survive goes through one table.  See disk.h. */
+#include "lib/disk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int real_open(const char *path, int flags, mode_t mode)
+{
+    return open(path, flags, mode);
+}
+
+static int real_fallocate(int fd, int mode, off_t at, off_t len)
+{
+    return fallocate(fd, mode, at, len);
+}
+
+static int real_rename(const char *from, const char *to)
+{
+    return rename(from, to);
+}
+
+static const struct disk_ops real = {
+    .open = real_open, .close = close, .pread = pread, .pwritev = pwritev, .fdatasync = fdatasync,
+    .ftruncate = ftruncate, .fallocate = real_fallocate, .rename = real_rename, .unlink = unlink,
+};
+static const struct disk_ops *ops = &real;
+
+void disk_use(const struct disk_ops *o)
+{
+    ops = o != NULL ? o : &real;
+}
+
+const struct disk_ops *disk_table(void)
+{
+    return ops;
+}
+
+int disk_open(const char *path, int flags, mode_t mode)
+{
+    int fd;
+
+    while ((fd = ops->open(path, flags | O_CLOEXEC, mode)) < 0 && errno == EINTR)
+        ;
+    return fd;
+}
+
+int disk_close(int fd)
+{
+    return ops->close(fd);
+}
+
+ssize_t disk_read(int fd, void *p, size_t n, uint64_t at)
+{
+    size_t got = 0;
+
+    while (got < n) {
+        ssize_t r = ops->pread(fd, (char *)p + got, n - got, (off_t)(at + got));
+
+        if (r < 0 && errno == EINTR)
+            continue;
+        if (r < 0)
+            return -1;
+        if (r == 0)
+            break;
+        got += (size_t)r;
+    }
+    return (ssize_t)got;
+}
+
+int disk_write(int fd, const void *p, size_t n, uint64_t at)
+{
+    struct iovec v = { (void *)(uintptr_t)p, n };
+
+    return disk_writev(fd, &v, 1, at);
+}
+
+int disk_writev(int fd, struct iovec *v, int n, uint64_t at)
+{
+    while (n > 0) {
+        ssize_t w;
+
+        if (v->iov_len == 0) {
+            v++, n--;
+            continue;
+        }
+        w = ops->pwritev(fd, v, n < IOV_MAX ? n : IOV_MAX, (off_t)at);
+        if (w < 0 && errno == EINTR)
+            continue;
+        if (w < 0)
+            return -1;
+        at += (uint64_t)w;
+        for (size_t left = (size_t)w; left > 0;) {     /* step over what was written */
+            size_t k = left < v->iov_len ? left : v->iov_len;
+
+            v->iov_base = (char *)v->iov_base + k;
+            v->iov_len -= k;
+            left -= k;
+            if (v->iov_len == 0)
+                v++, n--;
+        }
+    }
+    return 0;
+}
+
+int disk_sync(int fd)
+{
+    return ops->fdatasync(fd);
+}
+
+int disk_sync_dir(const char *path)
+{
+    int fd = disk_open(path, O_RDONLY | O_DIRECTORY, 0), rc;
+
+    if (fd < 0)
+        return -1;
+    rc = ops->fdatasync(fd);
+    disk_close(fd);
+    return rc;
+}
+
+int disk_truncate(int fd, uint64_t size)
+{
+    return ops->ftruncate(fd, (off_t)size);
+}
+
+int disk_punch(int fd, uint64_t at, uint64_t len)
+{
+    return ops->fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)at, (off_t)len);
+}
+
+int disk_rename(const char *from, const char *to)
+{
+    return ops->rename(from, to);
+}
+
+int disk_unlink(const char *path)
+{
+    return ops->unlink(path);
+}
+
+int64_t disk_size(int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 ? (int64_t)st.st_size : -1;
+}
+
+/* The directory that holds 'path'. */
+static void parent_of(const char *path, char *out, size_t size)
+{
+    const char *slash = strrchr(path, '/');
+
+    if (slash == NULL)
+        snprintf(out, size, ".");
+    else
+        snprintf(out, size, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+}
+
+int disk_replace(const char *path, const void *p, size_t n, mode_t mode)
+{
+    char tmp[PATH_MAX], dir[PATH_MAX];
+    int fd, sys;
+
+    if ((size_t)snprintf(tmp, sizeof tmp, "%s.new", path) >= sizeof tmp) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    if ((fd = disk_open(tmp, O_WRONLY | O_CREAT | O_TRUNC, mode)) < 0)
+        return -1;
+    if (disk_write(fd, p, n, 0) != 0 || disk_sync(fd) != 0) {
+        sys = errno;
+        disk_close(fd);
+        (void)disk_unlink(tmp);
+        errno = sys;
+        return -1;
+    }
+    disk_close(fd);
+    parent_of(path, dir, sizeof dir);
+    return disk_rename(tmp, path) == 0 ? disk_sync_dir(dir) : -1;
+}
+
+char *disk_slurp(const char *path, size_t most, size_t *n)
+{
+    int fd = disk_open(path, O_RDONLY, 0);
+    int64_t size = fd >= 0 ? disk_size(fd) : -1;
+    char *p = NULL;
+    ssize_t got = -1;
+
+    if (size >= 0 && (uint64_t)size > most)
+        errno = EFBIG;
+    else if (size >= 0 && (p = malloc((size_t)size + 1)) != NULL)
+        got = disk_read(fd, p, (size_t)size, 0);
+    if (fd >= 0)
+        disk_close(fd);
+    if (got < 0) {
+        free(p);
+        return NULL;
+    }
+    p[got] = '\0';
+    *n = (size_t)got;
+    return p;
+}
+
+int disk_mkdirs(const char *path, mode_t mode)
+{
+    char part[PATH_MAX];
+    struct stat st;
+
+    if ((size_t)snprintf(part, sizeof part, "%s", path) >= sizeof part) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    for (char *p = part + 1; *p != '\0'; p++) {
+        if (*p != '/')
+            continue;
+        *p = '\0';
+        if (mkdir(part, mode) != 0 && errno != EEXIST)
+            return -1;
+        *p = '/';
+    }
+    if (mkdir(part, mode) == 0)
+        return 0;
+    if (errno != EEXIST || stat(part, &st) != 0)
+        return -1;
+    if (!S_ISDIR(st.st_mode)) {
+        errno = ENOTDIR;
+        return -1;
+    }
+    return 0;
+}
