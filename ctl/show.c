@@ -1,0 +1,221 @@
+/* show.c - answers as a person or a script wants them.
+ *
+ * A table is kept until its end, so that columns fit; text goes out at once.
+ * JSON: rows as an array of objects, columns as keys; numbers stay numbers.
+ * Progress is a bar on a terminal, a line every tenth otherwise; both on
+ * standard error, so that standard output is the answer alone.
+ */
+#include "ctl/ctl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/buf.h"
+#include "lib/mem.h"
+
+#define COLUMNS_MAX 32
+
+struct show {
+    bool   json, bar;          /* bar: a progress bar stands on the terminal           */
+    char  *column[COLUMNS_MAX];
+    size_t width[COLUMNS_MAX], n_columns;
+    bool   number[COLUMNS_MAX];/* all values so far are numbers: right-aligned         */
+    char **cell;               /* rows * n_columns                                     */
+    size_t n_cells, cap;
+    struct buf text;           /* JSON: the text lines                                 */
+    int    tenth;              /* last progress told, in tenths                        */
+};
+
+struct show *show_new(bool json)
+{
+    struct show *s = xcalloc(1, sizeof *s);
+
+    s->json = json;
+    s->tenth = -1;
+    return s;
+}
+
+void show_free(struct show **s)
+{
+    if (*s == NULL)
+        return;
+    for (size_t i = 0; i < (*s)->n_columns; i++)
+        free((*s)->column[i]);
+    for (size_t i = 0; i < (*s)->n_cells; i++)
+        free((*s)->cell[i]);
+    free((*s)->cell);
+    buf_fini(&(*s)->text);
+    free(*s);
+    *s = NULL;
+}
+
+void show_progress(struct show *s, struct span what, unsigned long long done, unsigned long long total)
+{
+    int percent = total > 0 ? (int)(done * 100 / total) : 0;
+
+    if (isatty(STDERR_FILENO)) {
+        char bar[31];
+
+        memset(bar, '.', 30);
+        memset(bar, '#', (size_t)(percent > 100 ? 30 : percent * 30 / 100));
+        bar[30] = '\0';
+        fprintf(stderr, "\r%.*s [%s] %3d%% %llu", SPAN_F(what), bar, percent, done);
+        fflush(stderr);
+        s->bar = true;
+    } else if (percent / 10 != s->tenth) {
+        s->tenth = percent / 10;
+        fprintf(stderr, "%.*s: %llu of %llu (%d%%)\n", SPAN_F(what), done, total, percent);
+    }
+}
+
+static void end_bar(struct show *s)
+{
+    if (s->bar)
+        fputc('\n', stderr);
+    s->bar = false;
+}
+
+static bool is_number(struct span v)
+{
+    size_t i = v.n > 1 && v.p[0] == '-' ? 1 : 0;
+
+    if (v.n == i || (v.n > i + 1 && v.p[i] == '0' && v.p[i + 1] != '.'))
+        return false;
+    for (bool dot = false; i < v.n; i++) {
+        if (v.p[i] == '.' && !dot && i + 1 < v.n)
+            dot = true;
+        else if (v.p[i] < '0' || v.p[i] > '9')
+            return false;
+    }
+    return true;
+}
+
+/* Cells of a text column: a code point is one wide (names in other scripts line up well enough). */
+static size_t width_of(struct span v)
+{
+    size_t w = 0;
+
+    for (size_t i = 0; i < v.n; i++)
+        w += ((unsigned char)v.p[i] & 0xc0) != 0x80;
+    return w;
+}
+
+void show_columns(struct show *s, const struct span *name, size_t n)
+{
+    s->n_columns = n < COLUMNS_MAX ? n : COLUMNS_MAX;
+    for (size_t i = 0; i < s->n_columns; i++) {
+        s->column[i] = xstrndup(name[i].p, name[i].n);
+        s->width[i] = width_of(name[i]);
+        s->number[i] = true;
+    }
+}
+
+void show_row(struct show *s, const struct span *value, size_t n)
+{
+    for (size_t i = 0; i < s->n_columns; i++) {
+        struct span v = i < n ? value[i] : SPAN("");
+
+        if (s->n_cells == s->cap)
+            s->cell = xrealloc(s->cell, (s->cap = s->cap * 2 + 64) * sizeof *s->cell);
+        s->cell[s->n_cells++] = xstrndup(v.p, v.n);
+        if (width_of(v) > s->width[i])
+            s->width[i] = width_of(v);
+        if (!is_number(v) && v.n > 0)
+            s->number[i] = false;
+    }
+}
+
+void show_text(struct show *s, struct span text)
+{
+    if (s->json) {
+        buf_add_span(&s->text, text);
+        buf_puts(&s->text, "\n");
+        return;
+    }
+    end_bar(s);
+    printf("%.*s\n", SPAN_F(text));
+}
+
+static void json_string(const char *p, size_t n)
+{
+    putchar('"');
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)p[i];
+
+        if (c == '"' || c == '\\')
+            printf("\\%c", c);
+        else if (c < 0x20)
+            printf("\\u%04x", c);
+        else
+            putchar(c);
+    }
+    putchar('"');
+}
+
+static void end_json(struct show *s, bool good, struct span text)
+{
+    printf("{\"ok\":%s,\"text\":", good ? "true" : "false");
+    json_string(text.p, text.n);
+    if (buf_len(&s->text) > 0) {
+        fputs(",\"output\":", stdout);
+        json_string(buf_data(&s->text), buf_len(&s->text));
+    }
+    if (s->n_columns > 0) {
+        fputs(",\"rows\":[", stdout);
+        for (size_t i = 0; i < s->n_cells; i += s->n_columns) {
+            fputs(i > 0 ? ",{" : "{", stdout);
+            for (size_t k = 0; k < s->n_columns; k++) {
+                const char *v = s->cell[i + k];
+
+                if (k > 0)
+                    putchar(',');
+                json_string(s->column[k], strlen(s->column[k]));
+                putchar(':');
+                if (is_number(span_of(v)))
+                    fputs(v, stdout);
+                else
+                    json_string(v, strlen(v));
+            }
+            putchar('}');
+        }
+        putchar(']');
+    }
+    puts("}");
+}
+
+static void put_cell(const struct show *s, size_t k, const char *v, bool last)
+{
+    int pad = (int)(s->width[k] - width_of(span_of(v)));
+
+    if (s->number[k])
+        printf("%*s%s", pad, "", v);
+    else
+        printf("%s%*s", v, last ? 0 : pad, "");
+    fputs(last ? "\n" : "  ", stdout);
+}
+
+static void end_table(struct show *s)
+{
+    if (s->n_columns == 0)
+        return;
+    if (s->n_columns > 2)                  /* name and value need no head */
+        for (size_t k = 0; k < s->n_columns; k++)
+            put_cell(s, k, s->column[k], k + 1 == s->n_columns);
+    for (size_t i = 0; i < s->n_cells; i++)
+        put_cell(s, i % s->n_columns, s->cell[i], i % s->n_columns + 1 == s->n_columns);
+}
+
+void show_end(struct show *s, bool good, struct span text)
+{
+    end_bar(s);
+    if (s->json) {
+        end_json(s, good, text);
+        return;
+    }
+    end_table(s);
+    fflush(stdout);
+    if (text.n > 0)
+        fprintf(good ? stdout : stderr, "%s%.*s\n", good ? "" : "newsctl: ", SPAN_F(text));
+}

@@ -1,0 +1,100 @@
+"""slrn, driven in tmux as a person would: subscribes, reads and posts; what it shows is checked."""
+import shutil
+
+from inn import *
+
+
+class Screen:
+    """A program in a tmux of its own (a private socket: nobody else's sessions are touched)."""
+
+    def __init__(self, command, env):
+        self.sock = os.path.join(tmp(), "tmux")
+        e = dict(os.environ, TERM="screen", **env)
+        e.pop("TMUX", None)
+        subprocess.run(["tmux", "-S", self.sock, "-f", "/dev/null", "new-session", "-d", "-x", "100", "-y", "40", command],
+                       check=True, env=e)
+
+    def text(self):
+        return subprocess.run(["tmux", "-S", self.sock, "capture-pane", "-p"], stdout=subprocess.PIPE, text=True).stdout
+
+    def keys(self, *keys):
+        subprocess.run(["tmux", "-S", self.sock, "send-keys"] + list(keys), check=True)
+
+    def see(self, what):
+        try:
+            wait_for("%r on the screen" % what, lambda: what in self.text(), 20)
+        except AssertionError as e:
+            raise AssertionError("%s; it shows:\n%s" % (e, self.text()))
+
+    def end(self):
+        subprocess.run(["tmux", "-S", self.sock, "kill-server"], stderr=subprocess.DEVNULL)
+
+
+def slrn_subscribes_reads_and_posts():
+    if not (shutil.which("slrn") and shutil.which("tmux")):
+        return "skip"
+    site = Site("slrn.test", groups=["misc.test y Testing", "misc.other y Other things"]).start()
+    c = site.client()
+    mid, wire = make_article(Subject="A letter to read", body="What slrn shall show.\r\n..dotted\r\n")
+    assert c.takethis(mid, wire).startswith("239")
+    home = os.path.join(tmp(), "home")
+    os.makedirs(home)
+    edit = os.path.join(home, "edit")
+    with open(edit, "w") as f:
+        f.write("#!/bin/sh\nsed -i 's/^Subject:.*/Subject: Posted by slrn/' \"$1\"\necho 'Words from slrn.' >> \"$1\"\n")
+    os.chmod(edit, 0o755)
+    with open(home + "/.slrnrc", "w") as f:
+        f.write('set editor_command "%s %%s"\nset username "joe"\nset hostname "example.com"\nset realname "Joe"\n'
+                'set signature ""\nset auto_mark_article_as_read 0\n' % edit)
+    s = Screen("slrn -i %s/.slrnrc -f %s/newsrc --create; sleep 100" % (home, home),
+               {"HOME": home, "NNTPSERVER": "127.0.0.1:%d" % site.port, "LC_ALL": "C.UTF-8"})
+    try:
+        s.see("Group")
+        s.keys("L")                       # list all groups, subscribed or not
+        s.see("misc.test")
+        s.keys("Escape", "<")
+        for _ in range(6):                # stand on misc.test, subscribe, enter
+            line = [l for l in s.text().splitlines() if "misc.test" in l]
+            if line and s_at(s, "misc.test"):
+                break
+            s.keys("Down")
+            time.sleep(0.2)
+        s.keys("s")
+        s.keys("Enter")
+        s.see("A letter to read")
+        s.keys("Enter")
+        s.see("What slrn shall show.")
+        s.see(".dotted")
+        s.keys("P")                       # post
+        time.sleep(1)
+        for _ in range(20):               # answer slrn's questions one by one
+            t = s.text()
+            if "Newsgroup" in t.splitlines()[-1] or "Newsgroup:" in t:
+                s.keys("Enter")
+            elif "Subject" in t.splitlines()[-1]:
+                s.keys("Posted by slrn", "Enter")
+            elif "Post" in t and ("Yes" in t or "(Y)" in t or "es," in t):
+                s.keys("y")
+            if c.cmd("GROUP misc.test").split()[1] == "2":
+                break
+            time.sleep(0.5)
+        wait_for("the post to arrive; slrn shows:\n" + s.text(), lambda: c.cmd("GROUP misc.test").split()[1] == "2", 10)
+        a = c.article(2)
+        assert header(a, "Subject") == "Posted by slrn", a
+        assert b"Words from slrn." in a
+        assert header(a, "Message-ID") and header(a, "Date") and ".POSTED" in header(a, "Path")
+    finally:
+        s.end()
+    site.stop()
+
+
+def s_at(screen, word):
+    """Is the cursor's line the one that holds the word?"""
+    y = subprocess.run(["tmux", "-S", screen.sock, "display-message", "-p", "#{cursor_y}"], stdout=subprocess.PIPE,
+                       text=True).stdout
+    lines = screen.text().splitlines()
+    return word in lines[int(y)] if int(y) < len(lines) else False
+
+
+if __name__ == "__main__":
+    main([slrn_subscribes_reads_and_posts])
