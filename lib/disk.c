@@ -27,7 +27,7 @@ static int real_rename(const char *from, const char *to)
 
 static const struct disk_ops real = {
     .open = real_open, .close = close, .pread = pread, .pwritev = pwritev, .fdatasync = fdatasync,
-    .ftruncate = ftruncate, .fallocate = real_fallocate, .rename = real_rename, .unlink = unlink,
+    .fsync = fsync, .ftruncate = ftruncate, .fallocate = real_fallocate, .rename = real_rename, .unlink = unlink,
 };
 static const struct disk_ops *ops = &real;
 
@@ -119,7 +119,7 @@ int disk_sync_dir(const char *path)
 
     if (fd < 0)
         return -1;
-    rc = ops->fdatasync(fd);
+    rc = ops->fsync(fd);   /* fdatasync may leave a new entry out when the directory's size stays */
     disk_close(fd);
     return rc;
 }
