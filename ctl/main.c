@@ -1,0 +1,194 @@
+/* main.c - newsctl: what the operator types, and who answers it. */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "conf/conf.h"
+#include "ctl/ask.h"
+#include "ctl/ctl.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+
+#ifndef FRESHET_CONF
+#define FRESHET_CONF "/etc/freshet/nntpd.conf"
+#endif
+
+enum who {
+    RUNNING,       /* nntpd must run                                                  */
+    EITHER,        /* the running nntpd, or one started for this command              */
+    STOPPED,       /* the site must not run                                           */
+    FEEDER,        /* feeder's socket                                                 */
+    HERE           /* newsctl itself                                                  */
+};
+
+static const struct {
+    const char *words;        /* what the command begins with                         */
+    enum who    who;
+    int         min, max;     /* words after those                                    */
+    const char *arguments, *help;
+} commands[] = {
+    { "init",          HERE,    1, 600, "DIRECTORY [--name N] [--listen A:P] [--group NAME[=TEXT]]...", "make a new site" },
+    { "status",        RUNNING, 0, 0, "", "what nntpd is doing" },
+    { "reload",        RUNNING, 0, 0, "", "read the configuration again" },
+    { "stop",          RUNNING, 0, 0, "", "end nntpd" },
+    { "group list",    EITHER,  0, 1, "[WILDMAT]", "groups with their marks" },
+    { "group add",     EITHER,  1, 3, "NAME [FLAG] [DESCRIPTION]", "make a group" },
+    { "group change",  EITHER,  2, 3, "NAME FLAG [DESCRIPTION]", "change its flag or description" },
+    { "group remove",  EITHER,  1, 1, "NAME", "remove a group (its articles stay in others)" },
+    { "group import",  EITHER,  1, 2, "ACTIVE [NEWSGROUPS]", "groups from INN's files; numbers go on from their marks" },
+    { "peer list",     FEEDER,  0, 0, "", "all outgoing peers" },
+    { "peer show",     FEEDER,  1, 1, "NAME", "all about one" },
+    { "peer flush",    FEEDER,  1, 1, "NAME", "connect and retry now" },
+    { "peer pause",    FEEDER,  1, 1, "NAME", "send nothing for the time being" },
+    { "peer resume",   FEEDER,  1, 1, "NAME", "go on" },
+    { "peer refeed",   FEEDER,  2, 2, "NAME SEQUENCE", "offer everything from there again" },
+    { "why",           EITHER,  1, 1, "MESSAGE-ID", "what became of an article, and why" },
+    { "cancel",        EITHER,  1, 2, "MESSAGE-ID [REASON]", "remove an article" },
+    { "log list",      EITHER,  0, 2, "[FROM-SEQUENCE [COUNT]]", "records of the article log" },
+    { "verify",        EITHER,  0, 0, "", "compare log and indexes" },
+    { "rebuild",       STOPPED, 0, 0, "", "make the indexes again from the log" },
+    { "import",        EITHER,  1, 60, "FILE...", "take in rnews batches (gzip'd or not)" },
+    { "export",        EITHER,  1, 2, "FILE [WILDMAT]", "write articles as an rnews batch (.gz: gzip'd)" },
+    { "show conf",     HERE,    0, 0, "", "all settings in force" },
+};
+#define COMMANDS (sizeof commands / sizeof *commands)
+
+static void usage(FILE *f)
+{
+    fputs("usage: newsctl [-c FILE] [--json] COMMAND\n\n", f);
+    for (size_t i = 0; i < COMMANDS; i++) {
+        int n = fprintf(f, "  %s %s", commands[i].words, commands[i].arguments);
+
+        fprintf(f, "%*s%s\n", n < 46 ? 46 - n : 2, "", commands[i].help);
+    }
+    fputs("\nWithout -c: $FRESHET_CONF, ./nntpd.conf, ./var/nntpd.conf, " FRESHET_CONF ".\n"
+          "Exit: 0 done, 1 refused or failed, 2 wrong usage, 3 the site does not run.\n", f);
+}
+
+static const char *default_conf(void)
+{
+    static const char *const places[] = { "nntpd.conf", "var/nntpd.conf" };
+    const char *env = getenv("FRESHET_CONF");
+
+    if (env != NULL && env[0] != '\0')
+        return env;
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+        if (access(places[i], R_OK) == 0)
+            return places[i];
+    return FRESHET_CONF;
+}
+
+/* The row whose words the arguments begin with; *used is how many. */
+static int find_command(int n, char **w, int *used)
+{
+    for (size_t i = 0; i < COMMANDS; i++) {
+        const char *space = strchr(commands[i].words, ' ');
+        size_t first = space != NULL ? (size_t)(space - commands[i].words) : strlen(commands[i].words);
+
+        if (n < 1 || strlen(w[0]) != first || strncmp(w[0], commands[i].words, first) != 0)
+            continue;
+        if (space != NULL && (n < 2 || strcmp(w[1], space + 1) != 0))
+            continue;
+        *used = space != NULL ? 2 : 1;
+        return (int)i;
+    }
+    return -1;
+}
+
+static int ask(enum who who, const struct conf *c, int n, char **w, struct show *show)
+{
+    char path[PATH_MAX];
+    int status;
+
+    snprintf(path, sizeof path, "%s/%s", c->site.run_directory, who == FEEDER ? "feeder.sock" : "control.sock");
+    if (who != STOPPED) {
+        status = ask_socket(path, n, w, show);
+        if (status != CTL_DOWN || who != EITHER) {
+            if (status == CTL_DOWN)
+                show_end(show, false, who == FEEDER ? SPAN("feeder does not run (no site, or no peer with send = true)")
+                                                    : SPAN("the site does not run"));
+            return status;
+        }
+    }
+    return ask_stopped(c->file, n, w, show);
+}
+
+/* Files are named from where newsctl stands, not from where nntpd does. */
+static void make_absolute(int n, char **w)
+{
+    for (int i = 0; i < n; i++) {
+        if (w[i][0] != '/') {
+            char cwd[PATH_MAX];
+
+            if (getcwd(cwd, sizeof cwd) != NULL)
+                w[i] = xasprintf("%s/%s", cwd, w[i]);
+        }
+    }
+}
+
+static int run(const char *file, bool json, int row, int n, char **w, int used)
+{
+    struct buf errors = { 0 }, text = { 0 };
+    struct conf *c = conf_read(file, &errors);
+    struct show *show;
+    int status = CTL_OK;
+
+    if (c == NULL) {
+        fprintf(stderr, "%.*s", SPAN_F(buf_span(&errors)));
+        return CTL_USAGE;
+    }
+    buf_fini(&errors);
+    if (commands[row].who == HERE) {      /* show conf */
+        conf_show(c, &text);
+        fwrite(buf_data(&text), 1, buf_len(&text), stdout);
+        buf_fini(&text);
+    } else {
+        if (strcmp(commands[row].words, "import") == 0 || strcmp(commands[row].words, "group import") == 0)
+            make_absolute(n - used, w + used);
+        if (strcmp(commands[row].words, "export") == 0)
+            make_absolute(1, w + used);
+        show = show_new(json);
+        status = ask(commands[row].who, c, n, w, show);
+        show_free(&show);
+    }
+    conf_free(&c);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    const char *file = NULL;
+    bool json = false;
+    int i = 1, row, used = 0, left;
+
+    for (; i < argc && argv[i][0] == '-'; i++) {
+        if (strcmp(argv[i], "-c") == 0 && i + 1 < argc) {
+            file = argv[++i];
+        } else if (strcmp(argv[i], "--json") == 0) {
+            json = true;
+        } else if (strcmp(argv[i], "-V") == 0) {
+            puts("Freshet newsctl " FRESHET_VERSION);
+            return CTL_OK;
+        } else {
+            bool help = strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0;
+
+            usage(help ? stdout : stderr);
+            return help ? CTL_OK : CTL_USAGE;
+        }
+    }
+    log_open("newsctl", LOG_WARNING, NULL, NULL);
+    row = find_command(argc - i, argv + i, &used);
+    left = argc - i - used;
+    if (row < 0 || left < commands[row].min || left > commands[row].max) {
+        if (row >= 0)
+            fprintf(stderr, "usage: newsctl %s %s\n", commands[row].words, commands[row].arguments);
+        else
+            usage(stderr);
+        return CTL_USAGE;
+    }
+    if (strcmp(commands[row].words, "init") == 0)
+        return init_site(left, argv + i + used);
+    return run(file != NULL ? file : default_conf(), json, row, argc - i, argv + i, used);
+}
