@@ -78,13 +78,62 @@ $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/tests/kit.o $$(call arch,$$(LINK_$$(
 unit: $(UNIT)
 	@tests/run-unit $(B) $(UNIT)
 
+# what a newcomer types
+
+run:
+	@./setup build
+	@$(MAKE) --no-print-directory -j$$(nproc) all
+	@[ -f $(SITE)/nntpd.conf ] || $(B)/bin/newsctl init $(SITE)
+	@echo
+	@echo "Serving on 127.0.0.1:1119.  In another terminal:"
+	@echo "  read and post   NNTPSERVER=127.0.0.1:1119 slrn -f ~/.jnewsrc-freshet --create"
+	@echo "  its status      $(B)/bin/newsctl -c $(SITE)/nntpd.conf status"
+	@echo "  a new group     $(B)/bin/newsctl -c $(SITE)/nntpd.conf group add forum.cooking 'What is for dinner'"
+	@echo "Stop it with Ctrl-C.  Settings: $(SITE)/nntpd.conf"
+	@echo
+	@exec $(B)/bin/nntpd -c $(SITE)/nntpd.conf
+
+test:
+	@./setup test
+	@$(MAKE) --no-print-directory -j$$(nproc) all
+	@$(MAKE) --no-print-directory -j$$(nproc) check
+
+demo:
+	@./setup test
+	@$(MAKE) --no-print-directory -j$$(nproc) all
+	@B=$(B) PYTHONDONTWRITEBYTECODE=1 python3 tests/demo.py
+
+check: unit sessions fuzz-replay rooms manuals daemon
+
+daemon: all
+	@tests/run-daemon $(B)
+
+# kill -9 and power cuts: LOOPS rounds of each (LONG=1: as many as the gate wants)
+crash: all
+	@LOOPS=$(if $(LONG),200,$(or $(LOOPS),8)) LIMIT=3000 tests/run-daemon $(B) test_crash.py
+
+test-interop: all
+	@tests/run-interop $(B)
+
+manuals:
+	@mandoc -T lint -W warning doc/man/*.[58] && echo "manuals: clean"
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8 \
+	    $(DESTDIR)$(PREFIX)/share/doc/freshet $(DESTDIR)$(PREFIX)/share/freshet
+	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/sbin
+	install -m 644 doc/man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5
+	install -m 644 doc/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 644 README.md ARCHITECTURE.md LICENSE doc/*.md $(DESTDIR)$(PREFIX)/share/doc/freshet
+	install -m 644 conf/nntpd.conf $(DESTDIR)$(PREFIX)/share/freshet
+
 rooms:
 	@awk -f doc/rooms.awk doc/rooms $$(find $(ROOMS) tests -name '*.[ch]')
 
 clean:
 	rm -rf build build-*
 
-.PHONY: all unit rooms clean
+.PHONY: all run test demo check unit sessions fuzz-replay fuzz fuzz-short daemon crash test-interop manuals install rooms bench clean
 .SECONDARY:
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
