@@ -106,14 +106,14 @@ demo:
 check: unit sessions fuzz-replay rooms manuals daemon
 
 daemon: all
-	@tests/run-daemon $(B)
+	@tests/run-python $(B) daemon
 
 # kill -9 and power cuts: LOOPS rounds of each (LONG=1: as many as the gate wants)
 crash: all
-	@LOOPS=$(if $(LONG),200,$(or $(LOOPS),8)) LIMIT=3000 tests/run-daemon $(B) test_crash.py
+	@LOOPS=$(if $(LONG),200,$(or $(LOOPS),8)) LIMIT=3000 tests/run-python $(B) daemon test_crash.py
 
 test-interop: all
-	@tests/run-interop $(B)
+	@tests/run-python $(B) interop
 
 manuals:
 	@mandoc -T lint -W warning doc/man/*.[58] && echo "manuals: clean"
