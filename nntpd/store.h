@@ -85,6 +85,8 @@ struct submission {
     struct record_number *numbers;   /* filled in; freed with the submission                  */
     struct buf      bytes;           /* memory that the spans above point into                */
     struct buf      xref;            /* the committer's                                       */
+    size_t          size;            /* the store's: what it counts in queue_bytes            */
+    size_t          xref_n;          /* the committer's: octets of the Xref line              */
     void           *user;
 };
 struct submission *submission_new(void);
@@ -93,6 +95,13 @@ void submission_free(struct submission **s);   /* releases nothing of history: t
 /* Give it away.  false: the queue is full or the site unwell ("later"; 'why' of
  * the submission says it); the caller still owns it. */
 bool store_submit(struct store *s, struct submission *sub) need_result;
+
+/* When his_firm said HIS_BUSY: have 'm' come home when claims have ended since
+ * store_epoch was 'epoch'; ask again then.  It may come for nothing. */
+uint64_t store_epoch(struct store *s);
+void store_await(struct store *s, uint64_t epoch, struct mailbox *home, struct mail *m);
+/* A firm claim ended outside of the store (his_release): those who wait may ask again. */
+void store_claim_ended(struct store *s);
 
 /* Submit and wait: for control commands, not for workers. */
 enum commit_result store_commit_wait(struct store *s, struct submission *sub);
@@ -114,7 +123,7 @@ int64_t store_verify(struct store *s, progress_fn *progress, tell_fn *tell, void
 struct store_counts {
     uint64_t stored, refused, later, batches, largest_batch, bytes;
     uint64_t queued, queued_bytes, applied_seq, published_seq;
-    int64_t  sync_us, apply_us;      /* sums */
+    int64_t  append_us, sync_us, apply_us;    /* sums */
 };
 void store_counts(struct store *s, struct store_counts *out);
 

@@ -1,0 +1,63 @@
+/* apply.h - THE function that makes a record of the log show in the indexes.
+ *
+ * Used live (the applier), at start-up (the log's tail) and by rebuild (all of
+ * the log); nothing else writes history, groups or overview.
+ *
+ * Threads:  one at a time (the applier; at start, main).
+ * Crash:    a run is one transaction, with the note "applied up to" in it.
+ *           Records at or below that note are passed over, so that applying
+ *           twice changes nothing.
+ */
+#ifndef NNTPD_APPLY_H
+#define NNTPD_APPLY_H
+
+#include "history/history.h"
+#include "lib/bdb.h"
+#include "spool/artlog.h"
+#include "spool/group.h"
+#include "spool/overview.h"
+
+struct indexes {
+    struct bdb      *bdb;
+    struct bdb_tree *meta;         /* "applied", "rebuilding"                                 */
+    struct his      *his;
+    struct groups   *groups;
+    struct ov       *ov;
+    struct artlog   *log;
+};
+
+/* How far the database has come: the last record in it, and where the next begins. */
+struct applied {
+    uint64_t       seq;
+    struct log_pos end;
+};
+
+struct apply_item {
+    const struct record  *rec;
+    const struct log_pos *pos;
+    struct span           overview;    /* the line without Xref; p NULL: made from the data   */
+};
+
+/* A cancel looks up what is there already, so it stands alone in its run. */
+bool apply_alone(const struct record *r);
+
+/* What a record touches in the database, about: runs are cut by the sum. */
+unsigned apply_weight(const struct record *r);
+#define APPLY_WEIGHT_MOST 8192
+
+/* Apply the items, in log order, in one transaction.  -1: nothing was changed. */
+int apply_run(struct indexes *ix, const struct apply_item *items, unsigned n, struct err *e) need_result;
+
+/* After it: let readers and history's memory see them; give a cancelled article's bytes back. */
+void apply_publish(struct indexes *ix, const struct apply_item *items, unsigned n);
+
+int applied_get(struct indexes *ix, struct applied *a, struct err *e) need_result;
+int applied_set(struct indexes *ix, const struct applied *a, struct err *e) need_result;
+
+/* A rebuild that was begun and not yet past the emptying of the trees. */
+int rebuild_begun(struct indexes *ix, struct err *e) need_result;              /* 1, 0, -1    */
+int rebuild_mark(struct indexes *ix, bool begun, struct err *e) need_result;   /* end: applied = 0 too */
+
+struct his_entry apply_entry(const struct record *r, const struct log_pos *pos, enum his_state state);
+
+#endif

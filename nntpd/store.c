@@ -1,0 +1,443 @@
+/* store.c - a site's log and database as one thing: open, close, submit, ask.
+ *
+ * The threads live in commit.c and applier.c, what happens at start in
+ * store_recover.c.  Here are the doors, the queue between them, the note of
+ * trouble, and the keeper: a thread that flushes and checkpoints the database
+ * behind everybody's back.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "nntpd/store_int.h"
+
+#define KEEPER_US        INT64_C(1000000)
+#define CHECKPOINT_BYTES (16u << 20)        /* of database log since the last */
+
+/* ---- chains ---- */
+
+void chain_init(struct chain *c)
+{
+    *c = (struct chain){ .first = NULL };
+    c->tail = &c->first;
+}
+
+static struct submission *next_of(const struct submission *sub)
+{
+    return (struct submission *)(void *)sub->mail.next;
+}
+
+void chain_add(struct chain *c, struct submission *sub)
+{
+    sub->mail.next = NULL;
+    *c->tail = sub;
+    c->tail = (struct submission **)(void *)&sub->mail.next;
+    c->n++;
+}
+
+struct submission *chain_take(struct chain *c)
+{
+    struct submission *sub = c->first;
+
+    if (sub == NULL)
+        return NULL;
+    c->first = next_of(sub);
+    if (--c->n == 0)
+        c->tail = &c->first;
+    sub->mail.next = NULL;
+    return sub;
+}
+
+void chain_join(struct chain *to, struct chain *from)
+{
+    struct submission *sub;
+
+    while ((sub = chain_take(from)) != NULL)
+        chain_add(to, sub);
+}
+
+/* ---- answers, trouble, and those who wait for claims ---- */
+
+/* Under the lock: take the waiters off. */
+static struct waiter *take_waiters(struct store *s)
+{
+    struct waiter *w = s->waiters;
+
+    s->waiters = NULL;
+    s->epoch++;
+    return w;
+}
+
+static void wake(struct waiter *w)
+{
+    while (w != NULL) {
+        struct waiter *next = w->next;
+
+        mailbox_post(w->home, w->mail);
+        free(w);
+        w = next;
+    }
+}
+
+void store_claim_ended(struct store *s)
+{
+    struct waiter *w;
+
+    lock_get(&s->lock);
+    w = take_waiters(s);
+    lock_put(&s->lock);
+    wake(w);
+}
+
+uint64_t store_epoch(struct store *s)
+{
+    uint64_t n;
+
+    lock_get(&s->lock);
+    n = s->epoch;
+    lock_put(&s->lock);
+    return n;
+}
+
+void store_await(struct store *s, uint64_t epoch, struct mailbox *home, struct mail *m)
+{
+    struct waiter *w = xmalloc(sizeof *w);
+
+    *w = (struct waiter){ .home = home, .mail = m };
+    lock_get(&s->lock);
+    if (s->epoch == epoch) {
+        w->next = s->waiters;
+        s->waiters = w;
+        w = NULL;
+    }
+    lock_put(&s->lock);
+    wake(w);
+}
+
+void store_answer(struct store *s, struct chain *subs, enum commit_result result, const char *why)
+{
+    struct submission *sub;
+    struct waiter *w;
+    uint64_t bytes = 0;
+
+    if (subs->n == 0)
+        return;
+    for (sub = subs->first; sub != NULL; sub = next_of(sub)) {
+        bytes += sub->size;
+        sub->result = result;
+        snprintf(sub->why, sizeof sub->why, "%s", why);
+        if (sub->claim != NULL)
+            his_release(s->ix.his, &sub->claim);
+    }
+    lock_get(&s->lock);
+    s->counts.queued -= subs->n;
+    s->counts.queued_bytes -= bytes;
+    if (result == COMMIT_LATER || result == COMMIT_STOPPED)
+        s->counts.later += subs->n;
+    w = take_waiters(s);
+    lock_put(&s->lock);
+    while ((sub = chain_take(subs)) != NULL) {
+        if (sub->home != NULL)
+            mailbox_post(sub->home, &sub->mail);
+        else
+            sub->mail.deliver(&sub->mail);
+    }
+    wake(w);
+}
+
+void store_trouble(struct store *s, struct trouble *t, const char *what, const struct err *e)
+{
+    bool news;
+
+    lock_get(&s->lock);
+    news = !t->on || strcmp(t->why, e->text) != 0;
+    t->on = true;
+    t->since_us = clock_mono_us();
+    snprintf(t->why, sizeof t->why, "%.*s", (int)sizeof t->why - 1, e->text);
+    news = news && strncmp(t->why, e->text, sizeof t->why - 1) == 0;
+    lock_put(&s->lock);
+    if (news)
+        log_msg(LOG_ERROR, "%s: %s (articles are answered \"later\"; trying again every second)", what, e->text);
+}
+
+void store_well(struct store *s, struct trouble *t, const char *what)
+{
+    lock_get(&s->lock);
+    t->on = false;
+    t->why[0] = '\0';
+    cond_signal(&s->work);
+    lock_put(&s->lock);
+    log_msg(LOG_NOTICE, "%s: in order again", what);
+}
+
+bool store_healthy(struct store *s, char *why, size_t size)
+{
+    const struct trouble *t;
+    bool well;
+
+    lock_get(&s->lock);
+    t = s->log.on ? &s->log : &s->db;
+    well = !t->on;
+    if (size > 0)
+        snprintf(why, size, "%s", t->why);
+    lock_put(&s->lock);
+    return well;
+}
+
+/* ---- submissions ---- */
+
+struct submission *submission_new(void)
+{
+    return xcalloc(1, sizeof (struct submission));
+}
+
+void submission_free(struct submission **s)
+{
+    if (*s == NULL)
+        return;
+    free((*s)->group);
+    free((*s)->numbers);
+    buf_fini(&(*s)->bytes);
+    buf_fini(&(*s)->xref);
+    free(*s);
+    *s = NULL;
+}
+
+static bool refuse(struct submission *sub, const char *why)
+{
+    snprintf(sub->why, sizeof sub->why, "%s", why);
+    return false;
+}
+
+/* Under the lock. */
+static bool accept_submission(struct store *s, struct submission *sub)
+{
+    if (s->stopping)
+        return refuse(sub, "the site is closing");
+    if (s->log.on || s->db.on)
+        return refuse(sub, s->log.on ? s->log.why : s->db.why);
+    if (s->counts.queued_bytes > 0 && s->counts.queued_bytes + sub->size > s->o.queue_bytes)
+        return refuse(sub, "the queue is full");
+    s->counts.queued++;
+    s->counts.queued_bytes += sub->size;
+    chain_add(&s->queue, sub);
+    if (s->queue.n == 1)
+        cond_signal(&s->work);
+    return true;
+}
+
+bool store_submit(struct store *s, struct submission *sub)
+{
+    bool taken;
+
+    sub->size = sub->item.part[0].n + sub->item.part[2].n;
+    lock_get(&s->lock);
+    taken = accept_submission(s, sub);
+    if (!taken)
+        s->counts.later++;
+    lock_put(&s->lock);
+    return taken;
+}
+
+struct commit_wait { struct lock lock; struct cond cond; bool done; };
+
+static void on_committed(struct mail *m)
+{
+    struct submission *sub = (struct submission *)(void *)m;
+    struct commit_wait *w = sub->user;
+
+    lock_get(&w->lock);
+    w->done = true;
+    cond_signal(&w->cond);
+    lock_put(&w->lock);
+}
+
+enum commit_result store_commit_wait(struct store *s, struct submission *sub)
+{
+    struct commit_wait w = { .done = false };
+
+    lock_init(&w.lock, "store.wait");
+    cond_init(&w.cond);
+    sub->mail.deliver = on_committed;
+    sub->home = NULL;
+    sub->user = &w;
+    if (store_submit(s, sub)) {
+        lock_get(&w.lock);
+        while (!w.done)
+            cond_wait(&w.cond, &w.lock);
+        lock_put(&w.lock);
+    } else {
+        sub->result = COMMIT_LATER;
+    }
+    cond_fini(&w.cond);
+    lock_fini(&w.lock);
+    return sub->result;
+}
+
+static struct submission *plain_submission(enum record_kind kind, struct span data)
+{
+    struct submission *sub = submission_new();
+    struct record *r = &sub->item.rec;
+
+    buf_add_span(&sub->bytes, data);
+    sub->item.part[0] = buf_span(&sub->bytes);
+    r->kind = kind;
+    r->arrived_us = clock_now_us();
+    r->data.n = sub->item.part[0].n;
+    r->source = SPAN("control");
+    return sub;
+}
+
+struct submission *submission_group(struct store *s, const struct group_facts *f)
+{
+    struct submission *sub;
+    struct buf b = { 0 };
+
+    (void)s;
+    group_pack(&b, f);
+    sub = plain_submission(RECORD_GROUP, buf_span(&b));
+    buf_fini(&b);
+    return sub;
+}
+
+struct submission *submission_ungroup(struct store *s, uint32_t id)
+{
+    struct submission *sub = plain_submission(RECORD_UNGROUP, (struct span){ 0 });
+
+    (void)s;
+    sub->numbers = xcalloc(1, sizeof *sub->numbers);
+    sub->numbers[0].group = id;
+    sub->item.rec.numbers = sub->numbers;
+    sub->item.rec.n_numbers = 1;
+    return sub;
+}
+
+struct submission *submission_cancel(struct store *s, struct span msgid, const char *why)
+{
+    struct submission *sub = plain_submission(RECORD_CANCEL, span_of(why));
+
+    sub->item.rec.key = msgid_key(&s->key, msgid);
+    return sub;
+}
+
+/* ---- questions ---- */
+
+struct his *store_history(struct store *s)
+{
+    return s->ix.his;
+}
+
+struct groups *store_groups(struct store *s)
+{
+    return s->ix.groups;
+}
+
+struct ov *store_overview(struct store *s)
+{
+    return s->ix.ov;
+}
+
+struct artlog *store_log(struct store *s)
+{
+    return s->ix.log;
+}
+
+const struct sipkey *store_key(const struct store *s)
+{
+    return &s->key;
+}
+
+enum his_answer store_find(struct store *s, struct span msgid, struct his_entry *entry, struct err *e)
+{
+    struct msgid_key key = msgid_key(&s->key, msgid);
+
+    return his_look(s->ix.his, &key, entry, e);
+}
+
+void store_counts(struct store *s, struct store_counts *out)
+{
+    lock_get(&s->lock);
+    *out = s->counts;
+    lock_put(&s->lock);
+}
+
+void store_on_publish(struct store *s, void (*fn)(uint64_t, void *), void *arg)
+{
+    lock_get(&s->lock);
+    s->on_publish = fn;
+    s->on_publish_arg = arg;
+    lock_put(&s->lock);
+}
+
+/* ---- the keeper, open and close ---- */
+
+static void keep(struct store *s)
+{
+    struct err e;
+    bool well;
+
+    lock_get(&s->lock);
+    well = !s->db.on;
+    lock_put(&s->lock);
+    /* a failure shows in the next transaction, which knows what to do */
+    if (well && (bdb_flush(s->ix.bdb, &e) != 0 || bdb_checkpoint(s->ix.bdb, CHECKPOINT_BYTES, &e) != 0))
+        log_msg(LOG_WARNING, "%s", e.text);
+    store_claim_ended(s);
+}
+
+static void *keeper_run(void *arg)
+{
+    struct store *s = arg;
+
+    lock_get(&s->lock);
+    while (!s->keeper_stop) {
+        (void)cond_wait_us(&s->tick, &s->lock, KEEPER_US);
+        if (s->keeper_stop)
+            break;
+        lock_put(&s->lock);
+        keep(s);
+        lock_get(&s->lock);
+    }
+    lock_put(&s->lock);
+    return NULL;
+}
+
+struct store *store_open(const struct store_options *o, progress_fn *progress, void *arg, struct err *e)
+{
+    struct store *s = store_open_rooms(o, false, e);
+
+    if (s == NULL)
+        return NULL;
+    if (store_recover(s, progress, arg, e) != 0) {
+        store_close_rooms(&s);
+        return NULL;
+    }
+    thread_start(&s->committer, "committer", committer_run, s);
+    thread_start(&s->applier, "applier", applier_run, s);
+    thread_start(&s->keeper, "keeper", keeper_run, s);
+    return s;
+}
+
+void store_close(struct store **sp)
+{
+    struct store *s = *sp;
+
+    if (s == NULL)
+        return;
+    lock_get(&s->lock);
+    s->stopping = true;
+    cond_signal(&s->work);
+    lock_put(&s->lock);
+    pthread_join(s->committer, NULL);
+    pthread_join(s->applier, NULL);
+    lock_get(&s->lock);
+    s->keeper_stop = true;
+    cond_signal(&s->tick);
+    lock_put(&s->lock);
+    pthread_join(s->keeper, NULL);
+    store_claim_ended(s);
+    store_close_rooms(sp);
+}

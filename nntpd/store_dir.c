@@ -1,0 +1,213 @@
+/* store_dir.c - the site's directory: who holds it, its key, the rooms in it.
+ *
+ *     lock     flock'd while a program owns the site; holds its pid
+ *     key      16 random octets in hexadecimal: the key of history's hash
+ *     log/     the article log
+ *     db/      Berkeley DB: history, groups, overview, meta
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "lib/disk.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "nntpd/store_int.h"
+
+#define HISTORY_CACHE_ENTRIES (1u << 18)
+
+static int take_lock(struct store *s, struct err *e)
+{
+    char path[4096], pid[32] = "";
+    ssize_t n;
+
+    snprintf(path, sizeof path, "%s/lock", s->dir);
+    if ((s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640)) < 0)
+        return err_sys(e, "%s", path);
+    if (flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0) {
+        int len = snprintf(pid, sizeof pid, "%d\n", (int)getpid());
+
+        if (ftruncate(s->lock_fd, 0) != 0 || pwrite(s->lock_fd, pid, (size_t)len, 0) != len)
+            log_msg(LOG_WARNING, "%s: cannot write our pid: %s", path, strerror(errno));
+        return 0;
+    }
+    if (errno != EWOULDBLOCK)
+        return err_sys(e, "%s", path);
+    n = pread(s->lock_fd, pid, sizeof pid - 1, 0);
+    pid[n > 0 ? strcspn(pid, "\n") : 0] = '\0';
+    return err_set(e, "%s: the site is in use by process %s", s->dir, pid[0] != '\0' ? pid : "?");
+}
+
+static bool has_segments(const struct store *s)
+{
+    char path[4096];
+    struct dirent *d;
+    bool found = false;
+    DIR *dir;
+
+    snprintf(path, sizeof path, "%s/log", s->dir);
+    if ((dir = opendir(path)) == NULL)
+        return false;
+    while (!found && (d = readdir(dir)) != NULL) {
+        size_t n = strlen(d->d_name);
+
+        found = n > 4 && strcmp(d->d_name + n - 4, ".seg") == 0;
+    }
+    closedir(dir);
+    return found;
+}
+
+static int key_make(struct store *s, const char *path, struct err *e)
+{
+    char hex[2 * sizeof s->key.b + 2];
+
+    random_bytes(s->key.b, sizeof s->key.b);
+    for (size_t i = 0; i < sizeof s->key.b; i++)
+        snprintf(hex + 2 * i, 3, "%02x", s->key.b[i]);
+    hex[sizeof hex - 2] = '\n';
+    if (disk_replace(path, hex, sizeof hex - 1, 0600) != 0)
+        return err_sys(e, "%s", path);
+    return 0;
+}
+
+static int key_read(struct store *s, struct err *e)
+{
+    char path[4096], *text;
+    size_t n;
+    int rc = 0;
+
+    snprintf(path, sizeof path, "%s/key", s->dir);
+    if ((text = disk_slurp(path, 256, &n)) == NULL) {
+        if (errno != ENOENT)
+            return err_sys(e, "%s", path);
+        if (has_segments(s))
+            return err_set(e, "%s is missing: history cannot be asked without the key it was made with; "
+                           "put it back from a backup", path);
+        return key_make(s, path, e);
+    }
+    for (size_t i = 0; i < sizeof s->key.b && rc == 0; i++) {
+        unsigned v;
+
+        if (n < 2 * sizeof s->key.b || sscanf(text + 2 * i, "%2x", &v) != 1)
+            rc = err_set(e, "%s does not hold %zu hexadecimal digits", path, 2 * sizeof s->key.b);
+        else
+            s->key.b[i] = (uint8_t)v;
+    }
+    free(text);
+    return rc;
+}
+
+/* Rebuild only: a database that does not open goes aside, and a new one is begun. */
+static int put_aside(const char *path, struct err *e)
+{
+    char aside[4200];
+
+    snprintf(aside, sizeof aside, "%s.unreadable-%lld", path, (long long)(clock_now_us() / 1000000));
+    if (disk_rename(path, aside) != 0)
+        return err_sys(e, "%s to %s", path, aside);
+    log_msg(LOG_WARNING, "the database cannot be opened and was put aside as %s", aside);
+    return 0;
+}
+
+static int open_database(struct store *s, bool fresh, struct err *e)
+{
+    char path[4096];
+    struct bdb_options o = { .dir = path, .cache_bytes = s->o.cache_bytes, .batch_most = 2 * APPLY_WEIGHT_MOST };
+
+    snprintf(path, sizeof path, "%s/db", s->dir);
+    if ((s->ix.bdb = bdb_open(&o, e)) == NULL && fresh) {
+        if (put_aside(path, e) != 0)
+            return -1;
+        s->ix.bdb = bdb_open(&o, e);
+    }
+    if (s->ix.bdb == NULL) {
+        err_prefix(e, "the database in %s cannot be opened (\"newsctl rebuild\" makes it again from the log)", path);
+        return -1;
+    }
+    return (s->ix.meta = bdb_tree(s->ix.bdb, "meta.db", e)) != NULL ? 0 : -1;
+}
+
+static void snapshot(struct buf *data, void *arg)
+{
+    groups_snapshot(((struct store *)arg)->ix.groups, data);
+}
+
+static int open_log(struct store *s, struct err *e)
+{
+    char path[4096];
+    struct artlog_options o = { .dir = path, .segment_bytes = s->o.segment_bytes, .fsync = s->o.fsync,
+                                .writable = true };
+
+    snprintf(path, sizeof path, "%s/log", s->dir);
+    if ((s->ix.log = artlog_open(&o, e)) == NULL)
+        return -1;
+    artlog_on_segment(s->ix.log, snapshot, s);
+    return 0;
+}
+
+static int open_rooms(struct store *s, bool fresh, struct err *e)
+{
+    struct his_options ho = { .cache_entries = HISTORY_CACHE_ENTRIES, .claim_us = s->o.claim_us };
+
+    if (disk_mkdirs(s->dir, 0750) != 0)
+        return err_sys(e, "%s", s->dir);
+    if (take_lock(s, e) != 0 || key_read(s, e) != 0 || open_database(s, fresh, e) != 0)
+        return -1;
+    ho.bdb = s->ix.bdb;
+    if ((s->ix.groups = groups_open(s->ix.bdb, e)) == NULL || (s->ix.ov = ov_open(s->ix.bdb, e)) == NULL ||
+        (s->ix.his = his_open(&ho, e)) == NULL)
+        return -1;
+    return open_log(s, e);
+}
+
+struct store *store_open_rooms(const struct store_options *o, bool fresh, struct err *e)
+{
+    struct store *s = xcalloc(1, sizeof *s);
+
+    s->o = *o;
+    s->dir = xstrdup(o->directory);
+    s->site = xstrdup(o->site);
+    s->lock_fd = -1;
+    lock_init(&s->lock, "store");
+    cond_init(&s->work);
+    cond_init(&s->ready);
+    cond_init(&s->tick);
+    chain_init(&s->queue);
+    chain_init(&s->durable);
+    if (open_rooms(s, fresh, e) != 0)
+        store_close_rooms(&s);
+    return s;
+}
+
+void store_close_rooms(struct store **sp)
+{
+    struct store *s = *sp;
+
+    if (s->ix.log != NULL)
+        artlog_close(&s->ix.log);
+    if (s->ix.his != NULL)
+        his_close(&s->ix.his);
+    if (s->ix.ov != NULL)
+        ov_close(&s->ix.ov);
+    if (s->ix.groups != NULL)
+        groups_close(&s->ix.groups);
+    if (s->ix.bdb != NULL)
+        bdb_close(&s->ix.bdb);
+    if (s->lock_fd >= 0)
+        close(s->lock_fd);
+    cond_fini(&s->work);
+    cond_fini(&s->ready);
+    cond_fini(&s->tick);
+    lock_fini(&s->lock);
+    free(s->owed);
+    free(s->dir);
+    free(s->site);
+    free(s);
+    *sp = NULL;
+}
