@@ -193,8 +193,11 @@ static int catch_up(struct store *s, struct err *e)
     struct applied a;
     int rc;
 
-    if (bdb_broken(s->ix.bdb) && bdb_reopen(s->ix.bdb, e) != 0)
-        return -1;
+    if (bdb_broken(s->ix.bdb)) {
+        if (bdb_reopen(s->ix.bdb, e) != 0)
+            return -1;
+        groups_reopened(s->ix.groups);
+    }
     if (applied_get(&s->ix, &a, e) != 0)
         return -1;
     r = replay_new(&s->ix);

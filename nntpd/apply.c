@@ -21,13 +21,13 @@
 
 #define DAY_US (INT64_C(86400) * 1000000)
 
-/* What a cancel takes away. */
+/* What a cancel takes away: rows that are there. */
 struct target {
     bool           found;
     struct log_pos pos;
     unsigned       n;
     struct record_number numbers[RECORD_NUMBERS_MAX];
-    uint64_t       low[RECORD_NUMBERS_MAX];      /* of the group, when it is gone */
+    uint64_t       low[RECORD_NUMBERS_MAX];      /* of the group, when it is gone; 0: as it was */
 };
 
 struct run {
@@ -155,23 +155,42 @@ unsigned apply_weight(const struct record *r)
     return 2 + 2 * r->n_numbers;
 }
 
+/* An article whose data is gone (a rebuild meets those) is known, but cannot be read. */
 static enum his_state state_of(const struct record *r)
 {
-    return r->kind == RECORD_ARTICLE ? HIS_KEPT : r->kind == RECORD_REFUSED ? HIS_REFUSED : HIS_CANCELLED;
+    if (r->kind == RECORD_ARTICLE)
+        return (r->flags & RECORD_GONE) == 0 ? HIS_KEPT : HIS_EXPIRED;
+    return r->kind == RECORD_REFUSED ? HIS_REFUSED : HIS_CANCELLED;
 }
 
-/* The group's low mark when 'number' is gone from it. */
+/* The group's low mark when 'number' is gone from it; 0: it stays. */
 static int low_without(struct indexes *ix, uint32_t group, uint64_t number, uint64_t *low, struct err *e)
 {
     const struct group *g = group_by_id(ix->groups, group);
     int found;
 
-    *low = g != NULL ? atomic_load(&g->low) : number + 1;
-    if (g == NULL || *low != number)
+    *low = 0;
+    if (g == NULL || atomic_load(&g->low) != number)
         return 0;
     if ((found = ov_near(ix->ov, group, number + 1, 1, low, e)) == 0)
         *low = atomic_load(&g->high) + 1;
     return found < 0 ? -1 : 0;
+}
+
+/* Keep of the target's numbers those that have a row. */
+static int find_rows(struct indexes *ix, struct target *t, unsigned n, struct err *e)
+{
+    struct log_pos pos;
+
+    for (unsigned i = 0; i < n; i++) {
+        int rc = ov_get(ix->ov, t->numbers[i].group, t->numbers[i].number, &pos, NULL, e);
+
+        if (rc < 0 || low_without(ix, t->numbers[i].group, t->numbers[i].number, &t->low[t->n], e) != 0)
+            return -1;
+        if (rc == 1)
+            t->numbers[t->n++] = t->numbers[i];
+    }
+    return 0;
 }
 
 /* What is it that 'cancel' cancels?  An article that cannot be read any more is
@@ -182,7 +201,7 @@ static int find_target(struct indexes *ix, const struct record *cancel, struct t
     struct buf scratch = { 0 };
     struct record rec;
     enum his_answer a = his_look(ix->his, &cancel->key, &entry, e);
-    int rc = 0;
+    int rc;
 
     t->found = false;
     t->n = 0;
@@ -198,9 +217,7 @@ static int find_target(struct indexes *ix, const struct record *cancel, struct t
         return 0;
     }
     t->found = true;
-    t->n = rec.n_numbers;
-    for (unsigned i = 0; i < t->n && rc == 0; i++)
-        rc = low_without(ix, t->numbers[i].group, t->numbers[i].number, &t->low[i], e);
+    rc = find_rows(ix, t, rec.n_numbers, e);
     buf_fini(&scratch);
     return rc;
 }
@@ -238,7 +255,7 @@ static void apply_record(const struct run *run, struct txn *t, const struct appl
         groups_apply(run->ix->groups, t, r);
         return;
     case RECORD_REMOVED:
-        return;
+        return;                     /* nothing removes by age yet: only the format knows it */
     }
     entry = apply_entry(r, it->pos, state_of(r));
     his_apply(run->ix->his, t, &r->key, &entry);
@@ -255,9 +272,11 @@ static void work_run(struct txn *t, void *arg)
         applied_unpack(&a, v.p);
     if (a.seq >= last->rec->seq)
         return;
+    groups_apply_begin(run->ix->groups);
     for (unsigned i = 0; i < run->n; i++)
         if (run->items[i].rec->seq > a.seq)
             apply_record(run, t, &run->items[i]);
+    groups_apply_end(run->ix->groups, t);
     a.seq = last->rec->seq;
     a.end = (struct log_pos){ .segment = last->pos->segment, .offset = last->pos->offset + last->pos->size };
     applied_put(run->ix, t, &a);
@@ -277,17 +296,19 @@ int apply_run(struct indexes *ix, const struct apply_item *items, unsigned n, st
     }
     if (rc == 0)
         rc = bdb_run(ix->bdb, work_run, &run, e);
+    if (rc == 0 && t != NULL && t->found && ix->on_gone != NULL)
+        ix->on_gone(&t->pos, ix->on_gone_arg);
     free(t);
     return rc;
 }
 
 void apply_publish(struct indexes *ix, const struct apply_item *items, unsigned n)
 {
+    groups_publish(ix->groups);
     for (unsigned i = 0; i < n; i++) {
         const struct record *r = items[i].rec;
         struct his_entry entry = apply_entry(r, items[i].pos, state_of(r));
 
-        groups_publish(ix->groups, r);
         if (r->kind == RECORD_ARTICLE || r->kind == RECORD_REFUSED || r->kind == RECORD_CANCEL)
             his_published(ix->his, &r->key, &entry);
     }

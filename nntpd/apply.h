@@ -24,6 +24,9 @@ struct indexes {
     struct groups   *groups;
     struct ov       *ov;
     struct artlog   *log;
+    void           (*on_gone)(const struct log_pos *pos, void *arg);   /* a cancelled article's place, when
+                                     nothing points there any more; may be NULL               */
+    void            *on_gone_arg;
 };
 
 /* How far the database has come: the last record in it, and where the next begins. */
@@ -48,7 +51,7 @@ unsigned apply_weight(const struct record *r);
 /* Apply the items, in log order, in one transaction.  -1: nothing was changed. */
 int apply_run(struct indexes *ix, const struct apply_item *items, unsigned n, struct err *e) need_result;
 
-/* After it: let readers and history's memory see them; give a cancelled article's bytes back. */
+/* After it: let readers and history's memory see them. */
 void apply_publish(struct indexes *ix, const struct apply_item *items, unsigned n);
 
 int applied_get(struct indexes *ix, struct applied *a, struct err *e) need_result;

@@ -8,7 +8,8 @@
  *
  * Numbers are a function of the records before: so a batch that failed gives
  * its numbers back, and group records are published before anything behind
- * them is numbered.  Both wait until nothing is unapplied ("drain").
+ * them is numbered.  They, and the snapshot that begins a segment, wait until
+ * nothing is unapplied ("drain").
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -108,6 +109,19 @@ static void wait_unwell(struct store *s)
     }
 }
 
+/* Nothing to write; what was written may be due to be synced.  With the lock held. */
+static void wait_interval(struct store *s)
+{
+    struct err e;
+
+    if (cond_wait_us(&s->work, &s->lock, (long)s->o.fsync_interval_us) == 0)
+        return;
+    lock_put(&s->lock);
+    if (artlog_sync(s->ix.log, &e) != 0)
+        store_trouble(s, &s->log, "log", &e);
+    lock_get(&s->lock);
+}
+
 /* The next batch to write; false: the site is closing and all is written. */
 static bool next_batch(struct store *s, struct batch *b)
 {
@@ -117,6 +131,8 @@ static bool next_batch(struct store *s, struct batch *b)
     while (b->subs.n == 0 && !(s->stopping && s->queue.first == NULL)) {
         if (s->log.on || s->db.on)
             wait_unwell(s);
+        else if (s->queue.first == NULL && s->o.fsync == FSYNC_INTERVAL)
+            wait_interval(s);
         else if (s->queue.first == NULL || s->unapplied >= (s->drain ? 1 : UNAPPLIED_MOST))
             cond_wait(&s->work, &s->lock);
         else
@@ -230,9 +246,10 @@ static int write_batch(struct store *s, struct batch *b, struct err *e)
 /* It is durable: the applier's turn. */
 static void hand_on(struct store *s, struct batch *b)
 {
-    bool groups = is_group(b->subs.first);
+    struct log_pos end;
 
-    s->drain = groups;
+    artlog_end(s->ix.log, &end);
+    s->drain = is_group(b->subs.first) || end.offset >= s->o.segment_bytes;
     lock_get(&s->lock);
     s->counts.batches++;
     if (b->subs.n > s->counts.largest_batch)
@@ -243,6 +260,18 @@ static void hand_on(struct store *s, struct batch *b)
     lock_put(&s->lock);
 }
 
+/* A segment begins (within artlog_append): all groups, as of the record before. */
+void committer_snapshot(struct buf *data, void *arg)
+{
+    struct store *s = arg;
+
+    lock_get(&s->lock);
+    while (s->unapplied > 0)
+        cond_wait(&s->work, &s->lock);
+    lock_put(&s->lock);
+    groups_snapshot(s->ix.groups, data);
+}
+
 void *committer_run(void *arg)
 {
     struct store *s = arg;
@@ -250,17 +279,15 @@ void *committer_run(void *arg)
     struct err e;
 
     while (next_batch(s, &b)) {
-        if (s->forget)
-            groups_forget_numbers(s->ix.groups);
-        s->forget = s->drain = false;
         number_batch(s, &b);
         if (b.subs.n == 0)
             continue;
         if (write_batch(s, &b, &e) == 0) {
+            groups_keep_numbers(s->ix.groups);
             hand_on(s, &b);
             continue;
         }
-        s->forget = s->drain = true;
+        groups_forget_numbers(s->ix.groups);
         store_trouble(s, &s->log, "log", &e);
         store_answer(s, &b.subs, COMMIT_LATER, e.text);
     }

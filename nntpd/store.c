@@ -374,17 +374,40 @@ void store_on_publish(struct store *s, void (*fn)(uint64_t, void *), void *arg)
 
 /* ---- the keeper, open and close ---- */
 
-static void keep(struct store *s)
+/* Give back the bytes of what was cancelled: the database must know it for sure before. */
+static void punch(struct store *s, const struct log_pos *gone, unsigned n)
 {
     struct err e;
+
+    for (unsigned i = 0; i < n; i++)
+        if (artlog_punch(s->ix.log, &gone[i], &e) != 0)
+            log_msg(LOG_WARNING, "%s", e.text);
+}
+
+static void keep(struct store *s)
+{
+    struct log_pos *gone;
+    struct err e;
+    unsigned n;
     bool well;
 
     lock_get(&s->lock);
     well = !s->db.on;
+    gone = s->gone;
+    n = s->n_gone;
+    s->gone = NULL;
+    s->n_gone = s->cap_gone = 0;
     lock_put(&s->lock);
-    /* a failure shows in the next transaction, which knows what to do */
-    if (well && (bdb_flush(s->ix.bdb, &e) != 0 || bdb_checkpoint(s->ix.bdb, CHECKPOINT_BYTES, &e) != 0))
+    /* a failure shows in the next transaction, which knows what to do; the
+     * bytes that are not punched now are found by the next rebuild */
+    if (well && bdb_flush(s->ix.bdb, &e) == 0) {
+        punch(s, gone, n);
+        if (bdb_checkpoint(s->ix.bdb, CHECKPOINT_BYTES, &e) != 0)
+            log_msg(LOG_WARNING, "%s", e.text);
+    } else if (well) {
         log_msg(LOG_WARNING, "%s", e.text);
+    }
+    free(gone);
     store_claim_ended(s);
 }
 
@@ -438,6 +461,6 @@ void store_close(struct store **sp)
     cond_signal(&s->tick);
     lock_put(&s->lock);
     pthread_join(s->keeper, NULL);
-    store_claim_ended(s);
+    keep(s);
     store_close_rooms(sp);
 }

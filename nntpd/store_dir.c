@@ -133,22 +133,31 @@ static int open_database(struct store *s, bool fresh, struct err *e)
     return (s->ix.meta = bdb_tree(s->ix.bdb, "meta.db", e)) != NULL ? 0 : -1;
 }
 
-static void snapshot(struct buf *data, void *arg)
-{
-    groups_snapshot(((struct store *)arg)->ix.groups, data);
-}
-
 static int open_log(struct store *s, struct err *e)
 {
     char path[4096];
     struct artlog_options o = { .dir = path, .segment_bytes = s->o.segment_bytes, .fsync = s->o.fsync,
-                                .writable = true };
+                                .fsync_interval_us = s->o.fsync_interval_us, .writable = true };
 
     snprintf(path, sizeof path, "%s/log", s->dir);
     if ((s->ix.log = artlog_open(&o, e)) == NULL)
         return -1;
-    artlog_on_segment(s->ix.log, snapshot, s);
+    artlog_on_segment(s->ix.log, committer_snapshot, s);
     return 0;
+}
+
+/* A cancelled article's bytes may go when the database knows for sure. */
+static void on_gone(const struct log_pos *pos, void *arg)
+{
+    struct store *s = arg;
+
+    lock_get(&s->lock);
+    if (s->n_gone == s->cap_gone) {
+        s->cap_gone = s->cap_gone * 2 + 16;
+        s->gone = xrealloc(s->gone, s->cap_gone * sizeof *s->gone);
+    }
+    s->gone[s->n_gone++] = *pos;
+    lock_put(&s->lock);
 }
 
 static int open_rooms(struct store *s, bool fresh, struct err *e)
@@ -178,6 +187,8 @@ struct store *store_open_rooms(const struct store_options *o, bool fresh, struct
     cond_init(&s->work);
     cond_init(&s->ready);
     cond_init(&s->tick);
+    s->ix.on_gone = on_gone;
+    s->ix.on_gone_arg = s;
     chain_init(&s->queue);
     chain_init(&s->durable);
     if (open_rooms(s, fresh, e) != 0)
@@ -205,6 +216,7 @@ void store_close_rooms(struct store **sp)
     cond_fini(&s->ready);
     cond_fini(&s->tick);
     lock_fini(&s->lock);
+    free(s->gone);
     free(s->owed);
     free(s->dir);
     free(s->site);

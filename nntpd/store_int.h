@@ -47,14 +47,14 @@ struct store {
     struct trouble log, db;
     struct waiter *waiters;
     uint64_t       epoch;
+    struct log_pos *gone;                   /* cancelled articles, to be punched out by the keeper  */
+    unsigned       n_gone, cap_gone;
     struct store_counts counts;
     void         (*on_publish)(uint64_t, void *);
     void          *on_publish_arg;
 
     /* the committer's alone */
     bool           drain;                   /* publish all before the next batch is numbered        */
-    bool           forget;                  /* ... and take back numbers that were given            */
-    int64_t        synced_us;
 
     /* the applier's alone: durable, answered "later", not yet in the database */
     struct owed   *owed;
@@ -80,6 +80,7 @@ void store_well(struct store *s, struct trouble *t, const char *what);
 /* The threads' functions; 'arg' is the store. */
 void *committer_run(void *arg);
 void *applier_run(void *arg);
+void committer_snapshot(struct buf *data, void *arg);      /* an artlog_snapshot_fn */
 
 /* store_recover.c */
 int store_recover(struct store *s, progress_fn *progress, void *arg, struct err *e) need_result;
