@@ -2,9 +2,10 @@
  * and the database make them durable.
  *
  * Threads:  group_find, group_each and the reading of a struct group are free
- *           on any thread.  Changes (groups_apply, groups_publish) come from
- *           the applier; group_number from the committer, which alone knows
- *           numbers not yet published.
+ *           on any thread.  Changes (groups_apply..., groups_publish) come from
+ *           the applier; group_number, group_next_id, groups_keep_numbers,
+ *           groups_forget_numbers and groups_snapshot from the committer, which
+ *           alone knows numbers not yet published.
  * Crash:    loaded from the database at start, brought up to date by applying
  *           the log's tail.
  * Memory:   about 200 bytes a group.  A struct group lives until groups_close,
@@ -35,6 +36,7 @@ struct group_facts {           /* what a RECORD_GROUP says                      
     struct span creator;       /* "newsctl", "import", ...                                     */
     struct span description;   /* UTF-8 or what was given                                      */
     uint64_t low, high;        /* first and last number: in snapshots and imports; else 1, 0   */
+    bool     removed;          /* in snapshots: its numbers are still not given again          */
 };
 
 struct group {
@@ -62,25 +64,36 @@ void group_each(struct groups *g, bool (*each)(const struct group *, void *), vo
 
 /* The committer: give the next number of a group. */
 uint64_t group_number(struct groups *g, uint32_t id);
-/* Take back what was given since the last published state (a batch failed). */
-void groups_forget_numbers(struct groups *g);
 uint32_t group_next_id(struct groups *g);
+/* The batch is durable (artlog_sync returned 0): its numbers and ids stay given. */
+void groups_keep_numbers(struct groups *g);
+/* Take back what was given since groups_keep_numbers (the batch failed). */
+void groups_forget_numbers(struct groups *g);
 
 /* The bytes of a RECORD_GROUP's data, and back. */
 void group_pack(struct buf *out, const struct group_facts *f);
 int  group_unpack(struct span data, struct group_facts *f);
-/* All groups as a RECORD_SNAPSHOT's data: as numbered so far (the committer calls it). */
+/* All groups as a RECORD_SNAPSHOT's data: as published, numbered as of groups_keep_numbers. */
 void groups_snapshot(struct groups *g, struct buf *out);
 
-/* Apply a record to the database within 't': group records, and the marks that an
- * article's numbers move.  Nothing is seen by readers before groups_publish.
- * Applying a record twice changes nothing.  */
+/* Apply records to the database within 't': group records, and the marks that an
+ * article's numbers move.  First groups_apply_begin (it also forgets what a run
+ * before this one applied and could not commit), then groups_apply a record and
+ * group_article_gone, then groups_apply_end, which writes one row for each group that was
+ * touched.  Nothing is seen by readers before groups_publish.  Applying a record
+ * twice changes nothing.  Articles that are RECORD_GONE move the high mark only. */
+void groups_apply_begin(struct groups *g);
 void groups_apply(struct groups *g, struct txn *t, const struct record *r);
+void groups_apply_end(struct groups *g, struct txn *t);
 
-/* After the commit: let readers see what was applied for this record.  Call in log order. */
-void groups_publish(struct groups *g, const struct record *r);
+/* After the commit: let readers see all that was applied since groups_apply_begin. */
+void groups_publish(struct groups *g);
 
-/* An article left a group (cancel, removal): count and low move. */
+/* After bdb_reopen: the rows may be older than what is known here. */
+void groups_reopened(struct groups *g);
+
+/* An article left a group (cancel, removal), told once: the count falls, and the low
+ * mark rises to 'new_low' (0: stays).  Between groups_apply_begin and _end. */
 void group_article_gone(struct groups *g, struct txn *t, uint32_t id, uint64_t number, uint64_t new_low);
 
 int  groups_empty(struct groups *g, struct err *e) need_result;   /* rebuild: forget all but the highest

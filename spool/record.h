@@ -33,13 +33,15 @@ enum record_kind {
     RECORD_GROUP    = 4,   /* a group made or changed; data: spool/group.h group_pack        */
     RECORD_UNGROUP  = 5,   /* a group removed; meta: its id                                  */
     RECORD_SNAPSHOT = 6,   /* all groups and their marks; first in each segment              */
-    RECORD_REMOVED  = 7    /* articles whose data was punched out (format only; see doc)     */
+    RECORD_REMOVED  = 7    /* articles whose data was punched out; data: record_removed_next */
 };
 
 enum {                     /* record.flags */
     RECORD_LOCAL   = 1 << 0,   /* injected here, not received from a peer                    */
     RECORD_CONTROL = 1 << 1,   /* a control message                                          */
-    RECORD_GONE    = 1 << 2    /* set when read: the data has been punched out               */
+    RECORD_GONE    = 1 << 2,   /* set when read: the data is no more: 'data', 'body' and the
+                                  ranges are empty; numbers, key and the rest are good       */
+    RECORD_DAMAGED = 1 << 3    /* beside GONE: not punched out, but does not match its sum   */
 };
 
 struct record_number {     /* the article is 'number' in group 'group' */
@@ -86,12 +88,27 @@ enum record_fault {
 
 /* Read the record at 'bytes'.  Spans point into 'bytes', the numbers are unpacked
  * into 'numbers' (room for 'most'; more is RECORD_BAD: at most RECORD_NUMBERS_MAX).
- * 'check_data' also sums the data.  *size is the size on disk when RECORD_OK. */
+ * numbers NULL: they are left out.  expect_seq 0: whatever it is.  'check_data' also
+ * sums the data: all zero and not matching is RECORD_OK with RECORD_GONE, another
+ * mismatch RECORD_BAD.  *size is the size on disk when RECORD_OK. */
 #define RECORD_NUMBERS_MAX 1024
 enum record_fault record_read(struct record *r, struct span bytes, uint64_t expect_seq, bool check_data,
                               struct record_number *numbers, unsigned most, size_t *size);
 
+/* The same without the data, which need not be in 'bytes': r->data.p is NULL, r->data.n its
+ * length; *data_at is where it begins, counted from the header. */
+enum record_fault record_read_head(struct record *r, struct span bytes, uint64_t expect_seq,
+                                   struct record_number *numbers, unsigned most, size_t *data_at, size_t *size);
+
 /* Only the lengths: how big is the record whose first RECORD_HEADER_SIZE bytes these are?  0: no header. */
 size_t record_size_of(const char header[RECORD_HEADER_SIZE]);
+
+/* Empty the data of a record that was read, as RECORD_GONE promises. */
+void record_set_gone(struct record *r, uint16_t flags);
+
+/* Step through a RECORD_REMOVED's ranges of sequence numbers, first <= last.  Start
+ * with *at = 0; false at the end or at a range that makes no sense. */
+bool record_removed_next(struct span data, size_t *at, uint64_t *first, uint64_t *last);
+void record_removed_add(struct buf *data, uint64_t first, uint64_t last);
 
 #endif
