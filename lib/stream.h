@@ -59,7 +59,7 @@ struct stream *stream_connect(struct event_base *base, const struct sockaddr *to
 
 /* A stream in memory (tests): stream_feed is the other end writing, stream_taken its reading. */
 struct stream *stream_memory(struct event_base *base, stream_fn *fn, void *arg);
-void stream_feed(struct stream *s, struct span bytes);
+void stream_feed(struct stream *s, struct span bytes);   /* p NULL: the other end closes */
 struct buf *stream_taken(struct stream *s);
 
 /* Give it to another owner: what happens from now on is told to 'fn'. */

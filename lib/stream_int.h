@@ -1,0 +1,64 @@
+/* stream_int.h - the inside of a stream, for the stream_*.c files alone. */
+#ifndef LIB_STREAM_INT_H
+#define LIB_STREAM_INT_H
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <sys/queue.h>
+
+#include "lib/stream.h"
+#include "lib/work.h"
+
+/* A piece of output: bytes, or a range of a file that is not read yet. */
+struct chunk {
+    TAILQ_ENTRY(chunk) next;
+    char  *p;                     /* bytes: room, or given by the owner          */
+    size_t at, len, cap;          /* what is left: p[at] ... p[at + len - 1]     */
+    bool   file;
+    int    fd;
+    uint64_t file_at, file_len;
+    struct lane *lane;
+    struct mailbox *home;
+    void (*release)(void *);      /* called when the chunk goes                  */
+    void  *arg;
+    char   room[];
+};
+
+TAILQ_HEAD(chunks, chunk);
+struct file_job;
+
+struct stream {
+    struct event_base *base;
+    stream_fn *fn;
+    void *arg;
+    const struct stream_io *io;
+    void *carrier;
+    void *memory;                 /* the memory carrier below all layers, or NULL */
+    int   fd;
+    struct event rd, wr, turn, timer;
+    struct buf in;
+    size_t in_most;
+    struct chunks out;
+    size_t out_len, low, high;    /* out_len counts unread file bytes too        */
+    uint64_t n_in, n_out;
+    int64_t idle_us, active_us;
+    struct file_job *job;         /* a piece of the first file chunk, being read */
+    unsigned inside;              /* depth of the owner's function               */
+    bool connected, reading, paused, eof, data_due;
+    bool above;                   /* output was above the high mark              */
+    bool finishing, lingering;    /* our end is closing; is closed, theirs not yet */
+    bool over, failed, closed, told, dead;
+    char reason[128];
+};
+
+struct stream *stream_new(struct event_base *base, int fd, const struct stream_io *io, void *carrier,
+                          stream_fn *fn, void *arg);
+struct chunk *stream_chunk(size_t cap);
+void stream_want_turn(struct stream *s);
+void stream_fail(struct stream *s, const char *why);
+
+/* stream_file.c: turn file chunks near the head into bytes; forget a job that is away. */
+void stream_fill(struct stream *s);
+void stream_forget_job(struct stream *s);
+
+#endif

@@ -1,0 +1,180 @@
+/* work.c - mailboxes and lanes.  See work.h.
+ *
+ * A mailbox is a list under a lock and an eventfd; the eventfd is written only
+ * when the list was empty, so a burst costs one wake-up.
+ */
+#include "lib/work.h"
+
+#include <event2/event.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "lib/lock.h"
+#include "lib/mem.h"
+
+struct mailbox {
+    struct lock   lock;         /* "mailbox": head and tail             */
+    struct mail  *head, **tail;
+    int           fd;
+    struct event *event;
+};
+
+/* Take all that is there, in order of posting. */
+static struct mail *take(struct mailbox *m)
+{
+    struct mail *all;
+
+    lock_get(&m->lock);
+    all = m->head;
+    m->head = NULL;
+    m->tail = &m->head;
+    lock_put(&m->lock);
+    return all;
+}
+
+void mailbox_drain(struct mailbox *m)
+{
+    struct mail *next;
+
+    for (struct mail *at = take(m); at != NULL; at = next) {
+        next = at->next;
+        at->deliver(at);
+    }
+}
+
+static void on_wake(evutil_socket_t fd, short what, void *arg)
+{
+    uint64_t n;
+
+    (void)what;
+    if (read(fd, &n, sizeof n) == sizeof n)
+        mailbox_drain(arg);
+}
+
+struct mailbox *mailbox_new(struct event_base *base)
+{
+    struct mailbox *m = xcalloc(1, sizeof *m);
+
+    lock_init(&m->lock, "mailbox");
+    m->tail = &m->head;
+    m->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    need(m->fd >= 0);
+    m->event = event_new(base, m->fd, EV_READ | EV_PERSIST, on_wake, m);
+    need(m->event != NULL && event_add(m->event, NULL) == 0);
+    return m;
+}
+
+void mailbox_free(struct mailbox **m)
+{
+    if (*m == NULL)
+        return;
+    mailbox_drain(*m);
+    event_free((*m)->event);
+    close((*m)->fd);
+    lock_fini(&(*m)->lock);
+    free(*m);
+    *m = NULL;
+}
+
+void mailbox_post(struct mailbox *to, struct mail *m)
+{
+    uint64_t one = 1;
+    bool was_empty;
+
+    m->next = NULL;
+    lock_get(&to->lock);
+    was_empty = to->head == NULL;
+    *to->tail = m;
+    to->tail = &m->next;
+    /* within the lock: the owner must not free the mailbox between list and wake-up */
+    if (was_empty)
+        need(write(to->fd, &one, sizeof one) == sizeof one);
+    lock_put(&to->lock);
+}
+
+struct lane {
+    struct lock    lock;        /* "lane": the queue and 'ending'       */
+    struct cond    more;
+    struct mail   *head, **tail;/* jobs are linked by their mail        */
+    bool           ending;
+    atomic_size_t  load;
+    int            n_threads;
+    pthread_t     *thread;
+};
+
+static void *run_jobs(void *arg)
+{
+    struct lane *l = arg;
+
+    lock_get(&l->lock);
+    for (;;) {
+        struct job *j;
+
+        while (l->head == NULL && !l->ending)
+            cond_wait(&l->more, &l->lock);
+        if ((j = (struct job *)l->head) == NULL)      /* the mail is a job's first member */
+            break;
+        if ((l->head = j->mail.next) == NULL)
+            l->tail = &l->head;
+        lock_put(&l->lock);
+        j->run(j);
+        atomic_fetch_sub(&l->load, 1);
+        mailbox_post(j->home, &j->mail);
+        lock_get(&l->lock);
+    }
+    lock_put(&l->lock);
+    return NULL;
+}
+
+struct lane *lane_new(const char *name, int threads)
+{
+    struct lane *l = xcalloc(1, sizeof *l);
+
+    lock_init(&l->lock, "lane");
+    cond_init(&l->more);
+    l->tail = &l->head;
+    l->n_threads = threads;
+    l->thread = xcalloc((size_t)threads, sizeof *l->thread);
+    for (int i = 0; i < threads; i++)
+        thread_start(&l->thread[i], name, run_jobs, l);
+    return l;
+}
+
+void lane_free(struct lane **lane)
+{
+    struct lane *l = *lane;
+
+    if (l == NULL)
+        return;
+    lock_get(&l->lock);
+    l->ending = true;
+    cond_broadcast(&l->more);
+    lock_put(&l->lock);
+    for (int i = 0; i < l->n_threads; i++)
+        pthread_join(l->thread[i], NULL);
+    lock_fini(&l->lock);
+    cond_fini(&l->more);
+    free(l->thread);
+    free(l);
+    *lane = NULL;
+}
+
+void lane_send(struct lane *l, struct job *j)
+{
+    atomic_fetch_add(&l->load, 1);
+    j->mail.next = NULL;
+    lock_get(&l->lock);
+    *l->tail = &j->mail;
+    l->tail = &j->mail.next;
+    cond_signal(&l->more);
+    lock_put(&l->lock);
+}
+
+size_t lane_load(const struct lane *l)
+{
+    return atomic_load(&l->load);
+}
