@@ -116,9 +116,12 @@ uint64_t artlog_next_seq(const struct artlog *l)
     return l->next_seq;
 }
 
-void artlog_end(const struct artlog *l, struct log_pos *pos)
+void artlog_end(struct artlog *l, struct log_pos *pos)
 {
-    *pos = (struct log_pos){ .segment = l->cur != NULL ? l->cur->number : 0, .offset = l->end };
+    if (l->cur == NULL || l->fresh_segment)
+        *pos = (struct log_pos){ .segment = write_next_number(l), .offset = 0 };
+    else
+        *pos = (struct log_pos){ .segment = l->cur->number, .offset = l->end };
 }
 
 uint64_t artlog_cut(const struct artlog *l)

@@ -76,7 +76,8 @@ int artlog_append(struct artlog *l, struct artlog_item **items, unsigned n, stru
 int artlog_sync(struct artlog *l, struct err *e) need_result;
 
 uint64_t artlog_next_seq(const struct artlog *l);              /* the next record's; from 1      */
-void     artlog_end(const struct artlog *l, struct log_pos *pos);   /* where it will lie        */
+void     artlog_end(struct artlog *l, struct log_pos *pos);    /* where it will lie; offset 0: in a
+                                                                  segment that is not begun yet  */
 
 /* Tell readers, in this and other processes, that records up to 'seq' may be
  * read (a word in a mapped file; not durable and need not be). */

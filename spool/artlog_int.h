@@ -94,6 +94,6 @@ void segment_unmark(struct segment *s, uint64_t from_offset);
 void segments_free(struct artlog *l);
 
 /* ---- artlog_write.c ---- */
-int  write_cut(struct artlog *l, struct err *e);                     /* do what cut_due says         */
+uint32_t write_next_number(struct artlog *l);                        /* of the segment to come       */
 
 #endif

@@ -152,6 +152,27 @@ static int enter_next(struct walk *w, struct err *e)
     return 1;
 }
 
+/* The log was to go on in a segment that had not been begun (artlog_end): is it there now? */
+static int place_unborn(struct walk *w, uint64_t applied, uint32_t number, struct err *e)
+{
+    struct segment *s;
+
+    if (segment_after(w->l, number - 1, &s, e) != 0)
+        return -1;
+    if (s != NULL)
+        return enter_from_start(w, s, e);
+    w->l->fresh_segment = true;
+    w->seq = applied + 1;
+    if (segment_last(w->l, &s, e) != 0)
+        return -1;
+    if (s == NULL)
+        return 0;
+    if (enter(w, s, w->seq, 0, e) != 0)
+        return -1;
+    w->offset = w->size;
+    return 0;
+}
+
 /* Where to begin: at 'end' when that is there, else where the true end can be found from. */
 static int place(struct walk *w, uint64_t applied, const struct log_pos *end, struct err *e)
 {
@@ -160,6 +181,8 @@ static int place(struct walk *w, uint64_t applied, const struct log_pos *end, st
 
     if (at.segment == 0)
         return segment_after(w->l, 0, &s, e) != 0 ? -1 : s == NULL ? 0 : enter_from_start(w, s, e);
+    if (at.offset + at.size == 0)
+        return place_unborn(w, applied, at.segment, e);
     if (segment_last(w->l, &s, e) != 0)
         return -1;
     if (s == NULL || s->number < at.segment)
@@ -308,13 +331,13 @@ static void take_end(struct walk *w, uint64_t applied, uint32_t segment, bool *b
 {
     struct artlog *l = w->l;
 
-    l->next_seq = w->s != NULL ? w->seq : 1;
+    l->next_seq = w->seq;
     *behind = l->next_seq <= applied;
     if (*behind) {
         l->next_seq = applied + 1;
         l->fresh_segment = true;       /* numbers are dense within a segment */
     }
-    l->number_floor = segment;
+    l->number_floor = l->fresh_segment && !*behind && segment > 0 ? segment - 1 : segment;
     l->kept_seq = l->next_seq;
     l->cur = w->s;
     l->end = l->kept = l->allocated = w->s != NULL ? w->offset : 0;
@@ -324,7 +347,7 @@ static void take_end(struct walk *w, uint64_t applied, uint32_t segment, bool *b
 int64_t artlog_recover(struct artlog *l, uint64_t applied, const struct log_pos *end,
                        artlog_each_fn *each, void *arg, bool *behind, struct err *e)
 {
-    struct walk w = { .l = l };
+    struct walk w = { .l = l, .seq = 1 };
     struct telling t = { .applied = applied, .each = each, .arg = arg };
     int rc;
 

@@ -42,7 +42,8 @@ static int sys_at(struct artlog *l, struct err *e, const char *what)
     return err_sys(e, "log %s: segment %u: %s at %llu", l->o.dir, l->cur->number, what, (unsigned long long)l->end);
 }
 
-int write_cut(struct artlog *l, struct err *e)
+/* Do what cut_due says. */
+static int write_cut(struct artlog *l, struct err *e)
 {
     if (disk_truncate(l->cur->fd, l->end) != 0)
         return sys_at(l, e, "cut off");
@@ -147,7 +148,7 @@ static int end_segment(struct artlog *l, struct err *e)
     return 0;
 }
 
-static uint32_t next_number(struct artlog *l)
+uint32_t write_next_number(struct artlog *l)
 {
     uint32_t last = l->number_floor;
 
@@ -161,7 +162,7 @@ static uint32_t next_number(struct artlog *l)
 
 static int begin_segment(struct artlog *l, int64_t arrived_us, struct err *e)
 {
-    struct segment_head h = { .number = next_number(l), .header_size = SEGMENT_HEADER_SIZE, .first_seq = l->next_seq,
+    struct segment_head h = { .number = write_next_number(l), .header_size = SEGMENT_HEADER_SIZE, .first_seq = l->next_seq,
                               .first_arrived_us = arrived_us, .created_us = clock_now_us() };
     struct buf bytes = { 0 };
     int fd;
