@@ -1,0 +1,78 @@
+/* cmd_session.c - CAPABILITIES, HELP, QUIT, DATE, MODE. */
+#include <ctype.h>
+
+#include "article/date.h"
+#include "conf/conf.h"
+#include "lib/clock.h"
+#include "nntpd/sess.h"
+
+static void tell(struct session *s, struct buf *out)
+{
+    stream_write(s->st, buf_data(out), buf_len(out));
+    buf_fini(out);
+}
+
+/* RFC 3977 9.5: a letter, then two or more of letters, digits, "." and "-". */
+static bool keyword_valid(struct span k)
+{
+    if (k.n < 3 || !isalpha((unsigned char)k.p[0]))
+        return false;
+    for (size_t i = 1; i < k.n; i++)
+        if (!isalnum((unsigned char)k.p[i]) && k.p[i] != '.' && k.p[i] != '-')
+            return false;
+    return true;
+}
+
+void cmd_capabilities(struct session *s, const struct call *c)
+{
+    struct buf out = { 0 };
+
+    if (c->n > 0 && !keyword_valid(c->arg[0])) {
+        reply(s, "501 Syntax error in keyword");
+        return;
+    }
+    s->asked_capabilities = true;
+    command_capabilities(&out, &s->rights, s->conf->site.motd_file != NULL);
+    tell(s, &out);
+}
+
+void cmd_help(struct session *s, const struct call *c)
+{
+    struct buf out = { 0 };
+
+    (void)c;
+    command_help(&out);
+    tell(s, &out);
+}
+
+void cmd_quit(struct session *s, const struct call *c)
+{
+    (void)c;
+    reply(s, "205 Bye");
+    session_finish(s, "quit");
+}
+
+void cmd_date(struct session *s, const struct call *c)
+{
+    char now[DATE_TEXT_MAX];
+
+    (void)c;
+    date_write_nntp(clock_now_us() / 1000000, now);
+    reply(s, "111 %s", now);
+}
+
+/* Harmless at any time: nothing changes. */
+void cmd_mode_reader(struct session *s, const struct call *c)
+{
+    (void)c;
+    if (s->rights.post.n > 0)
+        reply(s, "200 Reader mode, posting allowed");
+    else
+        reply(s, "201 Reader mode, no posting");
+}
+
+void cmd_mode_stream(struct session *s, const struct call *c)
+{
+    (void)c;
+    reply(s, "203 Streaming permitted");
+}

@@ -1,0 +1,159 @@
+/* listen.c - the listening sockets.  See listen.h. */
+#include "nntpd/listen.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+
+#define BACKLOG      4096
+#define TURN         64                        /* connections taken from one socket at a time */
+#define SAY_EVERY_US (60 * INT64_C(1000000))
+
+struct ear {
+    struct door  *d;
+    int           fd;
+    struct event *event;
+};
+
+struct door {
+    struct event_base *base;
+    struct ear  **ear;
+    size_t        n_ear;
+    struct event *again;
+    int64_t       said_us;
+    door_fn      *fn;
+    void         *arg;
+};
+
+static void all_ears(struct door *d, bool on)
+{
+    for (size_t i = 0; i < d->n_ear; i++) {
+        if (on)
+            event_add(d->ear[i]->event, NULL);
+        else
+            event_del(d->ear[i]->event);
+    }
+}
+
+static void on_again(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    all_ears(arg, true);
+}
+
+static void rest(struct door *d, int error)
+{
+    struct timeval second = { .tv_sec = 1 };
+    int64_t now = clock_mono_us();
+
+    if (d->said_us == 0 || now - d->said_us > SAY_EVERY_US) {
+        log_msg(LOG_ERROR, "cannot accept connections: %s; resting a second at a time", strerror(error));
+        d->said_us = now;
+    }
+    all_ears(d, false);
+    event_add(d->again, &second);
+}
+
+static void on_knock(evutil_socket_t fd, short what, void *arg)
+{
+    struct ear *ear = arg;
+
+    (void)what;
+    for (int i = 0; i < TURN; i++) {
+        struct net_addr from = { .len = sizeof from.sa };
+        int conn = accept4((int)fd, (struct sockaddr *)&from.sa, &from.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+        if (conn >= 0) {
+            ear->d->fn(conn, &from, ear->d->arg);
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            return;
+        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            rest(ear->d, errno);
+            return;
+        }                                      /* else: that one has gone already */
+    }
+}
+
+static int add(struct door *d, const struct net_addr *a, struct err *e)
+{
+    char text[NET_TEXT_MAX];
+    struct ear *ear;
+    int fd = net_listen(a, BACKLOG, e);
+
+    if (fd < 0)
+        return -1;
+    ear = xcalloc(1, sizeof *ear);
+    ear->d = d;
+    ear->fd = fd;
+    ear->event = event_new(d->base, fd, EV_READ | EV_PERSIST, on_knock, ear);
+    d->ear = xrealloc(d->ear, (d->n_ear + 1) * sizeof *d->ear);
+    d->ear[d->n_ear++] = ear;
+    log_msg(LOG_NOTICE, "listening on %s port %u", net_text((const struct sockaddr *)&a->sa, text), net_bound(fd));
+    return 0;
+}
+
+/* "*": both families on one port. */
+static int add_both(struct door *d, struct net_addr *a, struct err *e)
+{
+    uint16_t port = net_port((const struct sockaddr *)&a->sa);
+    struct net_addr six;
+
+    if (add(d, a, e) != 0)
+        return -1;
+    if (net_literal("::", port != 0 ? port : net_bound(d->ear[d->n_ear - 1]->fd), &six) != 0)
+        return 0;
+    return add(d, &six, e);
+}
+
+static int add_one(struct door *d, const struct conf_listen *l, struct err *e)
+{
+    struct net_addr a;
+    bool both;
+
+    if (l->tls)
+        return err_set(e, "TLS is not built yet");
+    if (net_addr_read(l->address, &a, &both, e) != 0)
+        return -1;
+    return both ? add_both(d, &a, e) : add(d, &a, e);
+}
+
+struct door *door_open(struct event_base *base, const struct conf *c, door_fn *fn, void *arg, struct err *e)
+{
+    struct door *d = xcalloc(1, sizeof *d);
+
+    d->base = base;
+    d->fn = fn;
+    d->arg = arg;
+    d->again = evtimer_new(base, on_again, d);
+    for (size_t i = 0; i < c->n_listen; i++) {
+        if (add_one(d, &c->listen[i], e) != 0) {
+            err_prefix(e, "listen %s", c->listen[i].address);
+            door_close(&d);
+            return NULL;
+        }
+    }
+    all_ears(d, true);
+    return d;
+}
+
+void door_close(struct door **d)
+{
+    if (*d == NULL)
+        return;
+    for (size_t i = 0; i < (*d)->n_ear; i++) {
+        event_free((*d)->ear[i]->event);
+        close((*d)->ear[i]->fd);
+        free((*d)->ear[i]);
+    }
+    free((*d)->ear);
+    event_free((*d)->again);
+    free(*d);
+    *d = NULL;
+}

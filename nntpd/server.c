@@ -1,0 +1,418 @@
+/* server.c - a site as a whole: made, run, told new rules, taken down.
+ *
+ *     main      accepts, signals, the feeder program
+ *     workers   sessions (worker.c)
+ *     lane      reads that may wait for the disk
+ *     resolve   the peers' names
+ *     control   the operator's connections (control.c)
+ *     store     committer and applier
+ *
+ * A reload makes a new struct conf and what is derived from it, and posts them
+ * to the workers.  Old struct confs stay until the end: rights and tasks point
+ * into them, and there are as many as there were reloads.
+ *
+ * Going down: accept no more; workers answer what they have begun; control; the
+ * feeder; then lane and store (nothing posts to a worker any more), then the
+ * workers' mailboxes.
+ */
+#include "nntpd/server.h"
+
+#include <event2/event.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "lib/disk.h"
+#include "lib/lock.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "nntpd/child.h"
+#include "nntpd/control.h"
+#include "nntpd/listen.h"
+#include "nntpd/resolve.h"
+#include "nntpd/server_int.h"
+#include "nntpd/worker.h"
+
+#define RESOLVE_WAIT_US (3 * INT64_C(1000000))
+#define PROGRESS_US     (2 * INT64_C(1000000))
+
+enum { SIGNALS = 3 };
+
+/* --- the rules in force ------------------------------------------------ */
+
+/* With n->lock held, or before threads run: what is derived from the newest conf. */
+static void derive(struct nntpd *n)
+{
+    struct names *names = n->resolve != NULL ? resolve_names(n->resolve) : NULL;
+
+    intake_rules_unref(&n->rules);
+    who_unref(&n->who);
+    n->rules = intake_rules_new(nntpd_conf(n));
+    n->who = who_new(nntpd_conf(n), names);
+    names_unref(&names);
+}
+
+static void post_rules(struct nntpd *n)
+{
+    for (unsigned i = 0; i < n->n_worker; i++)
+        worker_rules(n->worker[i], nntpd_conf(n), n->rules, n->who);
+}
+
+/* The name service has other answers; on the resolver's thread. */
+static void on_names(struct names *names, void *arg)
+{
+    struct nntpd *n = arg;
+
+    lock_get(&n->lock);
+    who_unref(&n->who);
+    n->who = who_new(nntpd_conf(n), names);
+    post_rules(n);
+    lock_put(&n->lock);
+    names_unref(&names);
+}
+
+static void add_conf(struct nntpd *n, struct conf *c)
+{
+    n->all_conf = xrealloc(n->all_conf, (n->n_conf + 1) * sizeof *n->all_conf);
+    n->all_conf[n->n_conf++] = c;
+    atomic_store(&n->conf, c);
+}
+
+static bool feeds_any(const struct conf *c)
+{
+    for (size_t i = 0; i < c->n_peer; i++)
+        if (c->peer[i].send)
+            return true;
+    return false;
+}
+
+/* On main: the feeder reads the same file. */
+static void on_reloaded(struct mail *m)
+{
+    struct nntpd *n = ((struct nntpd_mail *)m)->n;
+    bool wanted = feeds_any(nntpd_conf(n));
+
+    free(m);
+    if (n->child == NULL)
+        return;
+    if (wanted)
+        child_reload(n->child);
+    child_want(n->child, wanted);
+}
+
+static void tell_main(struct nntpd *n, void (*deliver)(struct mail *))
+{
+    struct nntpd_mail *m = xmalloc(sizeof *m);
+
+    *m = (struct nntpd_mail){ { .deliver = deliver }, n };
+    mailbox_post(n->home, &m->mail);
+}
+
+static void take_conf(struct nntpd *n, struct conf *c)
+{
+    enum log_level level;
+
+    add_conf(n, c);
+    derive(n);
+    post_rules(n);
+    if (log_level_read(c->site.log_level, &level) == 0)
+        log_set_level(level);
+    if (n->resolve != NULL)
+        resolve_conf(n->resolve, c);
+    if (n->home != NULL)
+        tell_main(n, on_reloaded);
+}
+
+int nntpd_reload(struct nntpd *n, struct buf *errors, struct buf *restart)
+{
+    struct conf *c;
+
+    lock_get(&n->lock);
+    if ((c = conf_read(nntpd_conf(n)->file, errors)) != NULL) {
+        conf_changes(nntpd_conf(n), c, restart);
+        take_conf(n, c);
+    }
+    lock_put(&n->lock);
+    log_msg(c != NULL ? LOG_NOTICE : LOG_ERROR, c != NULL ? "configuration read again" : "configuration has errors; the old one stays");
+    return c != NULL ? 0 : -1;
+}
+
+struct intake_rules *nntpd_rules(struct nntpd *n)
+{
+    struct intake_rules *r;
+
+    lock_get(&n->lock);
+    r = intake_rules_ref(n->rules);
+    lock_put(&n->lock);
+    return r;
+}
+
+/* --- making it --------------------------------------------------------- */
+
+static void progress(const char *what, uint64_t done, uint64_t total, void *arg)
+{
+    int64_t *told = arg, now = clock_mono_us();
+
+    if (now - *told < PROGRESS_US)
+        return;
+    *told = now;
+    log_msg(LOG_NOTICE, "%s: %llu of %llu", what, (unsigned long long)done, (unsigned long long)total);
+}
+
+static enum artlog_fsync fsync_of(enum conf_fsync f)
+{
+    switch (f) {
+    case CONF_FSYNC_ALWAYS:   return FSYNC_ALWAYS;
+    case CONF_FSYNC_INTERVAL: return FSYNC_INTERVAL;
+    case CONF_FSYNC_NEVER:    return FSYNC_NEVER;
+    }
+    bug("fsync setting");
+}
+
+static struct store *open_store(const struct conf *c, struct err *e)
+{
+    const struct conf_site *s = &c->site;
+    int64_t told = clock_mono_us(), began = told;
+    struct store_options o = {
+        .directory = s->directory, .site = s->name, .segment_bytes = s->segment_bytes, .cache_bytes = s->cache_bytes,
+        .queue_bytes = s->queue_bytes, .fsync = fsync_of(s->fsync), .fsync_interval_us = s->fsync_interval_us,
+        .claim_us = s->claim_us,
+    };
+    struct store *store = store_open(&o, progress, &told, e);
+
+    if (store != NULL)
+        log_msg(LOG_NOTICE, "%s: store open after %lld ms", s->name, (long long)((clock_mono_us() - began) / 1000));
+    return store;
+}
+
+static void on_session_gone(void *arg)
+{
+    struct nntpd *n = arg;
+
+    n->connections--;
+}
+
+/* A connection has come: 400 when there are too many, else to the next worker. */
+static void on_connection(int fd, const struct net_addr *from, void *arg)
+{
+    static const char full[] = "400 Too many connections, please come back later\r\n";
+    struct nntpd *n = arg;
+    const struct conf *c = nntpd_conf(n);
+
+    if (c->site.connections_max > 0 && n->connections >= c->site.connections_max) {
+        n->turned_away++;
+        (void)!send(fd, full, sizeof full - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+        close(fd);
+        return;
+    }
+    n->connections++;
+    worker_take(n->worker[n->next++ % n->n_worker], fd, from);
+}
+
+static void on_signal(evutil_socket_t sig, short what, void *arg)
+{
+    struct nntpd *n = arg;
+    struct buf errors = { 0 }, restart = { 0 };
+
+    (void)what;
+    if (sig != SIGHUP) {
+        log_msg(LOG_NOTICE, "%s: stopping on signal %d", nntpd_conf(n)->site.name, (int)sig);
+        nntpd_stop(n);
+        return;
+    }
+    log_reopen();
+    if (nntpd_reload(n, &errors, &restart) != 0)
+        log_msg(LOG_ERROR, "%.*s", SPAN_F(buf_span(&errors)));
+    else if (buf_len(&restart) > 0)
+        log_msg(LOG_WARNING, "needs a restart: %.*s", SPAN_F(buf_span(&restart)));
+    buf_fini(&errors);
+    buf_fini(&restart);
+}
+
+static void watch_signals(struct nntpd *n)
+{
+    static const int which[SIGNALS] = { SIGTERM, SIGINT, SIGHUP };
+
+    for (int i = 0; i < SIGNALS; i++) {
+        n->signal[i] = evsignal_new(n->base, which[i], on_signal, n);
+        event_add(n->signal[i], NULL);
+    }
+}
+
+static void start_workers(struct nntpd *n)
+{
+    const struct conf *c = nntpd_conf(n);
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned count = c->site.workers > 0 ? (unsigned)c->site.workers : cores > 0 ? (unsigned)cores : 1;
+    struct worker_options o = { .store = n->store, .lane = n->lane, .guests = n->guests, .conf = c,
+                                .gone = on_session_gone, .arg = n };
+
+    n->worker = xcalloc(count, sizeof *n->worker);
+    lock_get(&n->lock);
+    o.rules = n->rules;
+    o.who = n->who;
+    for (o.index = 0; o.index < count; o.index++)
+        n->worker[n->n_worker++] = worker_new(&o);
+    lock_put(&n->lock);
+}
+
+static void on_publish(uint64_t seq, void *arg)
+{
+    (void)seq;
+    child_wake(arg);
+}
+
+/* The names of peers, before the first of them knocks (but not for ever). */
+static void resolve_first(struct nntpd *n)
+{
+    n->resolve = resolve_new(on_names, n);
+    resolve_conf(n->resolve, nntpd_conf(n));
+    resolve_wait(n->resolve, RESOLVE_WAIT_US);
+}
+
+static int open_control(struct nntpd *n, struct err *e)
+{
+    const char *run = nntpd_conf(n)->site.run_directory;
+    char *path;
+
+    if (disk_mkdirs(run, 0755) != 0)
+        return err_sys(e, "%s", run);
+    path = xasprintf("%s/control.sock", run);
+    n->control = control_open(n, path, e);
+    free(path);
+    return n->control != NULL ? 0 : -1;
+}
+
+static int open_doors(struct nntpd *n, struct err *e)
+{
+    const struct conf *c = nntpd_conf(n);
+
+    if ((n->base = event_base_new()) == NULL)
+        return err_set(e, "cannot make an event loop");
+    n->home = mailbox_new(n->base);
+    n->guests = guests_new(c->site.queue_bytes / 2);
+    resolve_first(n);
+    if ((n->child = child_new(n->base, c->file, e)) == NULL)
+        return -1;
+    store_on_publish(n->store, on_publish, n->child);
+    start_workers(n);
+    if ((n->door = door_open(n->base, c, on_connection, n, e)) == NULL || open_control(n, e) != 0)
+        return -1;
+    watch_signals(n);
+    child_want(n->child, feeds_any(c));
+    return 0;
+}
+
+struct nntpd *nntpd_open(struct conf *conf, bool serve, struct err *e)
+{
+    struct nntpd *n = xcalloc(1, sizeof *n);
+
+    lock_init(&n->lock, "nntpd.rules");
+    add_conf(n, conf);
+    n->started_us = clock_mono_us();
+    if ((n->store = open_store(conf, e)) == NULL) {
+        nntpd_close(&n);
+        return NULL;
+    }
+    n->lane = lane_new("disk", conf->site.lane_threads);
+    derive(n);
+    if (serve && open_doors(n, e) != 0) {
+        nntpd_close(&n);
+        return NULL;
+    }
+    return n;
+}
+
+void nntpd_run(struct nntpd *n)
+{
+    log_msg(LOG_NOTICE, "%s: Freshet %s serves", nntpd_conf(n)->site.name, FRESHET_VERSION);
+    event_base_loop(n->base, EVLOOP_NO_EXIT_ON_EMPTY);
+}
+
+static void on_stop(struct mail *m)
+{
+    struct nntpd *n = ((struct nntpd_mail *)m)->n;
+
+    free(m);
+    event_base_loopexit(n->base, NULL);
+}
+
+void nntpd_stop(struct nntpd *n)
+{
+    if (n->home != NULL)
+        tell_main(n, on_stop);
+}
+
+/* --- taking it down ---------------------------------------------------- */
+
+static void stop_workers(struct nntpd *n)
+{
+    for (unsigned i = 0; i < n->n_worker; i++)
+        worker_stop(n->worker[i]);
+    for (unsigned i = 0; i < n->n_worker; i++)
+        worker_join(n->worker[i]);
+}
+
+static void free_main(struct nntpd *n)
+{
+    for (int i = 0; i < SIGNALS; i++)
+        if (n->signal[i] != NULL)
+            event_free(n->signal[i]);
+    if (n->home != NULL)
+        mailbox_free(&n->home);
+    if (n->base != NULL)
+        event_base_free(n->base);
+}
+
+void nntpd_close(struct nntpd **np)
+{
+    struct nntpd *n = *np;
+
+    if (n == NULL)
+        return;
+    door_close(&n->door);
+    if (n->control != NULL)
+        control_close(&n->control);
+    resolve_free(&n->resolve);         /* posts to workers */
+    stop_workers(n);
+    if (n->child != NULL)
+        child_want(n->child, false);
+    lane_free(&n->lane);
+    if (n->store != NULL)
+        store_close(&n->store);
+    child_free(&n->child);             /* woken by the store until here */
+    for (unsigned i = 0; i < n->n_worker; i++)
+        worker_free(&n->worker[i]);
+    free(n->worker);
+    free_main(n);
+    guests_free(&n->guests);
+    intake_rules_unref(&n->rules);
+    who_unref(&n->who);
+    for (size_t i = 0; i < n->n_conf; i++)
+        conf_free(&n->all_conf[i]);
+    free(n->all_conf);
+    lock_fini(&n->lock);
+    free(n);
+    *np = NULL;
+}
+
+/* --- what it is made of ------------------------------------------------ */
+
+struct store *nntpd_store(struct nntpd *n)
+{
+    return n->store;
+}
+
+struct lane *nntpd_lane(struct nntpd *n)
+{
+    return n->lane;
+}
+
+const struct conf *nntpd_conf(struct nntpd *n)
+{
+    return atomic_load(&n->conf);
+}

@@ -1,0 +1,41 @@
+/* server_int.h - struct nntpd, between server.c and status.c. */
+#ifndef NNTPD_SERVER_INT_H
+#define NNTPD_SERVER_INT_H
+
+#include <stdatomic.h>
+
+#include "lib/lock.h"
+#include "lib/work.h"
+#include "nntpd/server.h"
+#include "nntpd/who.h"
+
+struct worker;
+
+struct nntpd {
+    struct lock lock;                  /* conf list, rules, who; posting them in order          */
+    _Atomic(struct conf *) conf;       /* the newest                                            */
+    struct conf **all_conf;
+    size_t n_conf;
+    struct intake_rules *rules;
+    struct who *who;
+
+    struct store *store;
+    struct lane *lane;
+    struct guests *guests;
+    struct resolve *resolve;
+    struct control *control;
+    struct child *child;
+    struct door *door;
+    struct worker **worker;
+    unsigned n_worker, next;
+    struct event_base *base;           /* main's                                                */
+    struct mailbox *home;
+    struct event *signal[3];
+    _Atomic uint64_t connections;      /* accepted and not gone                                 */
+    _Atomic uint64_t turned_away;      /* 400: connections_max                                  */
+    int64_t started_us;
+};
+
+struct nntpd_mail { struct mail mail; struct nntpd *n; };
+
+#endif

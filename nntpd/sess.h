@@ -1,0 +1,173 @@
+/* sess.h - what the files of a session share: its state, slots, bodies, tasks.
+ * Private to session*.c, command.c and cmd_*.c.
+ *
+ * Threads:  all of it on the session's worker, except task->work, which runs
+ *           on the lane and touches its task, the rooms below, and the
+ *           session's rights and group (which stay as they are meanwhile).
+ *
+ *           LINE ──command with a body──▶ BODY ──its end──▶ LINE
+ *           LINE ──task_send──▶ AWAY ──back──▶ LINE
+ *                                └─more to come, output full─▶ DRAIN ──drained──▶ AWAY
+ *           any ──reply said, close──▶ FINISH ──▶ DEAD
+ *
+ * A session is dead when its stream is freed; its memory goes when the last
+ * reference (a task, an intake, a function further up the stack) is gone.
+ */
+#ifndef NNTPD_SESS_H
+#define NNTPD_SESS_H
+
+#include <sys/queue.h>
+
+#include "article/wire.h"
+#include "lib/log.h"
+#include "lib/net.h"
+#include "nntpd/command.h"
+#include "nntpd/counters.h"
+#include "nntpd/session.h"
+#include "nntpd/who.h"
+
+#define SLOTS_MOST   256                 /* unfinished replies                                   */
+#define OUT_LOW      (32 << 10)
+#define OUT_HIGH     (128 << 10)         /* octets of replies that wait, then we read no more    */
+#define CHUNK        (256 << 10)         /* about what one task produces before it is sent       */
+#define FLYING_MOST  (16 << 20)          /* octets of this session's articles being stored       */
+#define BODY_HEAD    (64 << 10)          /* what is kept of an article that is too large         */
+#define LOOKS_MOST   64                  /* CHECKs in one look at the database                   */
+
+enum sess_state { SESS_LINE, SESS_BODY, SESS_AWAY, SESS_DRAIN, SESS_FINISH, SESS_DEAD };
+
+/* A reply on its way: made in order, filled in any. */
+struct slot {
+    STAILQ_ENTRY(slot) link;
+    struct session *s;
+    bool     full, close;                /* close: the connection ends after it                  */
+    bool     with_id;                    /* the reply repeats the id                             */
+    size_t   bytes;                      /* of its article, counted as flying                    */
+    char    *text;                       /* when full                                            */
+    unsigned id_n;
+    char     id[];
+};
+
+/* A block being read. */
+struct body {
+    struct wire_scan scan;
+    struct buf  bytes;
+    uint64_t    size;                    /* read so far                                          */
+    uint64_t    most;                    /* keep no more than this; 0: keep nothing              */
+    bool        big;                     /* it was more; bytes holds the head                    */
+    bool        lost;                    /* no memory; bytes holds nothing                       */
+    struct slot *slot;                   /* its answer; lined up when the block has come         */
+    struct claim *claim;                 /* of 335                                               */
+    void (*done)(struct session *s);
+};
+
+/* A reader's command at work on the lane; handlers embed it as their first
+ * member.  One at a time in a session. */
+struct task {
+    struct job  job;
+    struct session *s;
+    struct store *store;
+    void (*work)(struct task *);         /* on the lane: fill 'out'; set 'more' to be called again */
+    void (*done)(struct task *);         /* on the worker, before 'out' is written; may be NULL  */
+    void (*fini)(struct task *);         /* frees what it holds, not itself; may be NULL         */
+    struct buf  out;
+    bool        more;
+    bool        begun;                   /* the first line of the answer has been made           */
+    bool        trouble;                 /* e says what; 403, or the end when begun              */
+    struct err  e;
+    struct bdb_bulk *bulk;               /* task_bulk                                            */
+    struct { int fd; uint64_t at, len; void *hold; } file;   /* hold not NULL: sent after 'out' */
+    uint64_t    lines;                   /* written in this turn                                 */
+    enum counter count_as;               /* what the lines are                                   */
+};
+
+struct looks;
+
+struct session {
+    struct house  *h;
+    struct stream *st;                   /* NULL: dead                                           */
+    unsigned       refs;
+    enum sess_state state;
+    bool  going;                         /* session_go is further up the stack                   */
+    bool  eof;                           /* the other end has closed its side                    */
+    bool  skipping;                      /* passing over the rest of a line that is too long     */
+    bool  asked_capabilities;
+    signed char healthy;                 /* store_healthy in this turn; -1: not asked            */
+    bool  claimed;                       /* history may hold claims of ours                      */
+    bool  counted;                       /* guests_enter was called                              */
+    const char *end_reason;              /* session_end was called                               */
+
+    const struct conf *conf;             /* that the rights are from                             */
+    struct rights rights;
+    struct net_addr from;
+    char  address[NET_TEXT_MAX];
+    char *source;                        /* "peer NAME ADDRESS" or "reader ADDRESS"              */
+    char *source_post;                   /* "post ADDRESS"                                       */
+
+    const struct command *last;          /* the row found last: tried first                      */
+    const struct group *group;
+    uint64_t number;                     /* current article; 0: none                             */
+
+    STAILQ_HEAD(, slot) row;
+    unsigned n_slots;
+    uint64_t flying;                     /* octets of our articles being stored                  */
+    struct looks *looks;                 /* CHECKs that wait to be looked up together            */
+    struct body body;
+    struct task *task;
+
+    int64_t  began_us;
+    uint64_t n_lines, n_offered, n_accepted, n_known, n_rejected, n_deferred, n_posted, n_sent;
+    void (*gone)(struct session *, void *);
+    void *gone_arg;
+};
+
+/* session.c */
+void session_ref(struct session *s);
+void session_unref(struct session *s);
+void session_go(struct session *s);                 /* read on, if it may; no-op when dead        */
+void session_die(struct session *s, const char *reason);
+void session_finish(struct session *s, const char *reason);   /* send what is written, then die    */
+bool session_healthy(struct session *s);            /* can the store take articles now?           */
+#define COUNT(s, name) count_add(&(s)->h->counters->v[COUNT_##name], 1)
+#define COUNT_N(s, name, n) count_add(&(s)->h->counters->v[COUNT_##name], (n))
+
+static inline bool session_dead(const struct session *s) { return s->st == NULL; }
+static inline bool row_empty(const struct session *s) { return STAILQ_EMPTY(&s->row); }
+
+/* session_reply.c */
+void reply(struct session *s, const char *fmt, ...) printf_like(2, 3);     /* a line; CRLF is added */
+void reply_id(struct session *s, int code, struct span id, const char *text); /* "438 <id> text"    */
+struct slot *slot_new(struct session *s, struct span id, bool with_id);    /* the caller's still  */
+void slot_free(struct slot *sl);                                           /* not lined up yet    */
+void slot_line_up(struct slot *sl);                                        /* its place in the row */
+void slot_say(struct slot *sl, int code, const char *text);                /* 400: the connection ends after it */
+void slot_ready(struct slot *sl);                                          /* goes out in its turn; gone afterwards */
+void slot_fill(struct slot *sl, int code, const char *text);               /* say, ready          */
+void row_free(struct session *s);
+
+/* session_body.c */
+void body_begin(struct session *s, uint64_t most, struct slot *sl, void (*done)(struct session *));
+/* The answer is known already: pass over the block, then say it. */
+void body_refuse(struct session *s, struct slot *sl, int code, const char *text);
+bool body_step(struct session *s);                  /* false: more must come                      */
+void body_fini(struct body *b);
+/* The whole body has come: give it to intake; the answer goes to its slot. */
+void body_to_intake(struct session *s, enum intake_way way);
+
+/* session_task.c */
+void *task_new(struct session *s, size_t size, void (*work)(struct task *));
+void task_send(struct task *t);
+void task_drained(struct session *s);
+void task_free(struct task *t);
+struct bdb_bulk *task_bulk(struct task *t);         /* before task_send                           */
+void task_fail(struct task *t);                     /* on the lane: t->e says what                */
+
+/* A group that this session may read, by name; NULL. */
+const struct group *session_group(struct session *s, struct span name);
+/* Published marks, never beyond what RFC 3977 lets out. */
+struct marks { uint64_t low, high, count; };
+struct marks group_marks(const struct group *g);
+/* "*" when the argument i is absent; an owned copy. */
+char *call_string(const struct call *c, unsigned i, const char *otherwise);
+
+#endif

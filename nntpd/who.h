@@ -1,0 +1,81 @@
+/* who.h - who is this address, what may it do, and how many of them are here.
+ *
+ * Threads:  a struct who is immutable and shared by reference count; rights
+ *           belong to their session.  Guests may be asked on any thread.
+ *           Nothing here asks the name service: nntpd/resolve does, and makes a
+ *           new struct who when an answer has changed.
+ * Memory:   rights hold a reference to the who they came from; what they point
+ *           to in the configuration lives as long as the program.
+ *
+ * A connection's rights are the union of the peer blocks whose address matches
+ * and the last access block that matches.  Access blocks that want a login
+ * ("user") match nobody yet: there is no AUTHINFO.
+ */
+#ifndef NNTPD_WHO_H
+#define NNTPD_WHO_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "conf/conf.h"
+#include "lib/map.h"
+#include "lib/net.h"
+#include "lib/span.h"
+
+/* What the name service said: name to addresses.  Immutable, counted. */
+struct names {
+    _Atomic unsigned refs;
+    struct map *map;               /* to struct name_addresses                                  */
+};
+struct name_addresses { size_t n; struct net_addr v[]; };
+struct names *names_new(void);
+void names_put(struct names *n, struct span name, const struct net_addr *v, size_t count);
+const struct name_addresses *names_get(const struct names *n, struct span name);    /* NULL: not known */
+struct names *names_ref(struct names *n);
+void names_unref(struct names **n);
+
+struct who;
+struct who *who_new(const struct conf *c, const struct names *n /* NULL: literals only */);
+struct who *who_ref(struct who *w);
+void who_unref(struct who **w);
+
+struct rights {
+    struct who *who;
+    const struct conf_peer **peer;  /* those that match and may send to us                       */
+    size_t      n_peer;
+    const struct conf_access *access;   /* the last that matches, or NULL                        */
+    struct span read, post;         /* wildmats; n 0: nothing                                    */
+    bool        read_all;           /* 'read' is "*"                                             */
+    bool        transit;            /* IHAVE                                                     */
+    bool        streaming;          /* CHECK and TAKETHIS                                        */
+    bool        newnews;
+    unsigned    most;               /* connections of this peer at once; 0: no limit             */
+};
+
+/* Fill *r for an address; nothing allowed is an answer too (rights_any is false). */
+void rights_of(struct rights *r, struct who *w, const struct sockaddr *from);
+void rights_fini(struct rights *r);
+bool rights_any(const struct rights *r);
+bool rights_may_read(const struct rights *r, struct span group);
+bool rights_may_post(const struct rights *r, struct span group);
+
+/* Who is here, by peer, and what their articles on the way weigh. */
+struct guests {
+    struct map *by_peer;
+    struct lock *lock;
+    _Atomic uint64_t connections;   /* all sessions                                              */
+    _Atomic uint64_t bytes;         /* of articles that are being read or stored                 */
+    uint64_t bytes_most;            /* beyond it a session with articles on the way reads no more; 0: no limit */
+};
+struct guests *guests_new(uint64_t bytes_most);
+void guests_free(struct guests **g);
+
+/* Count one more of 'peer'; false, and not counted, when 'most' are here already. */
+bool guests_enter(struct guests *g, const char *peer, unsigned most);
+void guests_leave(struct guests *g, const char *peer);
+unsigned guests_of(struct guests *g, const char *peer);
+
+#endif
