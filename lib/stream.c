@@ -146,7 +146,10 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     } else if (n == 0) {
         s->eof = true;
         set_reading(s);
-        end_closed(s);
+        if (s->finishing)
+            end_closed(s);
+        else
+            (void)tell(s, STREAM_CLOSED);      /* one side alone: what is owed may still be said */
     } else if (errno != EAGAIN && errno != EINTR) {
         if (s->lingering)
             end_closed(s);

@@ -33,7 +33,8 @@ enum stream_event {
     STREAM_DATA,        /* there are new bytes in stream_in()                           */
     STREAM_DRAINED,     /* the output fell to the low mark after it was above it        */
     STREAM_TIMEOUT,     /* nothing came or left for the time set                        */
-    STREAM_CLOSED,      /* the other end closed (bytes before it were told)             */
+    STREAM_CLOSED,      /* the other end closed its side (bytes before it were told): the
+                           owner may still write, then stream_finish; told again after that */
     STREAM_FAILED       /* stream_reason() says why                                     */
 };
 
