@@ -92,7 +92,9 @@ int disk_writev(int fd, struct iovec *v, int n, uint64_t at)
         w = ops->pwritev(fd, v, n < IOV_MAX ? n : IOV_MAX, (off_t)at);
         if (w < 0 && errno == EINTR)
             continue;
-        if (w < 0)
+        if (w == 0)
+            errno = EIO;            /* nothing was taken: trying on would be for ever */
+        if (w <= 0)
             return -1;
         at += (uint64_t)w;
         for (size_t left = (size_t)w; left > 0;) {     /* step over what was written */
@@ -110,7 +112,11 @@ int disk_writev(int fd, struct iovec *v, int n, uint64_t at)
 
 int disk_sync(int fd)
 {
-    return ops->fdatasync(fd);
+    int rc;
+
+    while ((rc = ops->fdatasync(fd)) < 0 && errno == EINTR)
+        ;
+    return rc;
 }
 
 int disk_sync_dir(const char *path)
@@ -119,7 +125,9 @@ int disk_sync_dir(const char *path)
 
     if (fd < 0)
         return -1;
-    rc = ops->fsync(fd);   /* fdatasync may leave a new entry out when the directory's size stays */
+    /* fdatasync may leave a new entry out when the directory's size stays */
+    while ((rc = ops->fsync(fd)) < 0 && errno == EINTR)
+        ;
     disk_close(fd);
     return rc;
 }
@@ -182,7 +190,12 @@ int disk_replace(const char *path, const void *p, size_t n, mode_t mode)
     }
     disk_close(fd);
     parent_of(path, dir, sizeof dir);
-    return disk_rename(tmp, path) == 0 ? disk_sync_dir(dir) : -1;
+    if (disk_rename(tmp, path) == 0)
+        return disk_sync_dir(dir);
+    sys = errno;
+    (void)disk_unlink(tmp);
+    errno = sys;
+    return -1;
 }
 
 char *disk_slurp(const char *path, size_t most, size_t *n)
@@ -207,26 +220,40 @@ char *disk_slurp(const char *path, size_t most, size_t *n)
     return p;
 }
 
+/* A directory that was just made, and its name with it. */
+static int make_dir(const char *path, mode_t mode)
+{
+    char dir[PATH_MAX];
+
+    if (mkdir(path, mode) != 0)
+        return errno == EEXIST ? 1 : -1;
+    parent_of(path, dir, sizeof dir);
+    return disk_sync_dir(dir);
+}
+
 int disk_mkdirs(const char *path, mode_t mode)
 {
     char part[PATH_MAX];
     struct stat st;
+    int rc;
 
     if ((size_t)snprintf(part, sizeof part, "%s", path) >= sizeof part) {
         errno = ENAMETOOLONG;
         return -1;
     }
+    for (size_t k = strlen(part); k > 1 && part[k - 1] == '/'; k--)
+        part[k - 1] = '\0';
     for (char *p = part + 1; *p != '\0'; p++) {
         if (*p != '/')
             continue;
         *p = '\0';
-        if (mkdir(part, mode) != 0 && errno != EEXIST)
+        if (make_dir(part, mode) < 0)
             return -1;
         *p = '/';
     }
-    if (mkdir(part, mode) == 0)
-        return 0;
-    if (errno != EEXIST || stat(part, &st) != 0)
+    if ((rc = make_dir(part, mode)) <= 0)
+        return rc;
+    if (stat(part, &st) != 0)
         return -1;
     if (!S_ISDIR(st.st_mode)) {
         errno = ENOTDIR;

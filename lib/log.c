@@ -1,11 +1,12 @@
 /* log.c - one line a fact.  See log.h.
  *
- * Strangers' bytes reach the log (ids, header values): whatever is not
- * printable ASCII or valid-looking 8-bit text is shown as \xHH, so that nobody
- * can forge a line or speak to the operator's terminal.
+ * Strangers' bytes reach the log (ids, header values): control bytes and
+ * whatever is not well-formed UTF-8 are shown as \xHH, so that nobody can
+ * forge a line or speak to the operator's terminal.
  */
 #include "lib/log.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -91,8 +92,53 @@ static size_t put_head(char *out, size_t size, enum log_level level)
                             (int)getpid(), names[level]);
 }
 
+/* The length of the harmless UTF-8 character at s ('n' bytes are left), or 0. */
+static size_t harmless(const unsigned char *s, size_t n)
+{
+    size_t len = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
+
+    if (len == 1)
+        return s[0] >= 0x20 && s[0] != 0x7f;
+    if (len == 0 || len > n)
+        return 0;
+    for (size_t i = 1; i < len; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xf0 && s[1] < 0x90))
+        return 0;                                          /* longer than need be         */
+    if ((s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf4 && s[1] > 0x8f))
+        return 0;                                          /* no character                */
+    if (s[0] == 0xc2 && s[1] < 0xa0)
+        return 0;                                          /* a control, in two bytes     */
+    if (s[0] == 0xe2 && s[1] == 0x80 && (s[2] == 0x8e || s[2] == 0x8f || (s[2] >= 0xa8 && s[2] <= 0xae)))
+        return 0;                                          /* ends lines, turns direction */
+    if (s[0] == 0xe2 && s[1] == 0x81 && s[2] >= 0xa6 && s[2] <= 0xa9)
+        return 0;                                          /* the same                    */
+    return len;
+}
+
+static size_t escape(char *out, size_t size, const char *text)
+{
+    const unsigned char *s = (const unsigned char *)text;
+    size_t left = strlen(text), n = 0;
+
+    while (left > 0 && n + 4 < size) {
+        size_t len = harmless(s, left);
+
+        if (len == 0)
+            sprintf(out + n, "\\x%02x", s[0]);
+        else
+            memcpy(out + n, s, len);
+        n += len == 0 ? 4 : len;
+        s += len == 0 ? 1 : len;
+        left -= len == 0 ? 1 : len;
+    }
+    return n;
+}
+
 void log_msg(enum log_level level, const char *fmt, ...)
 {
+    int was = errno;
     char text[2048], line[4096];
     va_list ap;
     size_t n;
@@ -103,16 +149,10 @@ void log_msg(enum log_level level, const char *fmt, ...)
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     n = put_head(line, sizeof line, level);
-    for (const char *p = text; *p != '\0' && n < sizeof line - 8; p++) {
-        unsigned char c = (unsigned char)*p;
-
-        if (c < 0x20 || c == 0x7f)
-            n += (size_t)sprintf(line + n, "\\x%02x", c);
-        else
-            line[n++] = *p;
-    }
+    n += escape(line + n, sizeof line - n - 1, text);
     line[n++] = '\n';
     /* a log that cannot be written must never stop the news */
-    if (write(fd, line, n) < 0)
-        return;
+    while (write(fd, line, n) < 0 && errno == EINTR)
+        ;
+    errno = was;
 }

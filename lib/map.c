@@ -45,7 +45,7 @@ static struct slot *find(const struct map *m, struct span key, uint64_t hash)
     size_t i = hash & (m->size - 1);
 
     while (m->slot[i].key != NULL &&
-           !(m->slot[i].hash == hash && m->slot[i].n == key.n && memcmp(m->slot[i].key, key.p, key.n) == 0))
+           !(m->slot[i].hash == hash && span_eq((struct span){ m->slot[i].key, m->slot[i].n }, key)))
         i = (i + 1) & (m->size - 1);
     return &m->slot[i];
 }
