@@ -1,0 +1,114 @@
+/* header_syntax.c - what a posting agent may write into a header field.  See header.h.
+ *
+ * Stricter than what is relayed: RFC 5536 2.2, with UTF-8 as RFC 6532 has it.
+ */
+#include "article/header.h"
+
+#include <string.h>
+
+bool hdr_name_valid(struct span name)
+{
+    for (size_t i = 0; i < name.n; i++)
+        if ((unsigned char)name.p[i] <= ' ' || (unsigned char)name.p[i] >= 0x7f || name.p[i] == ':')
+            return false;
+    return name.n > 0;
+}
+
+/* One line of a body: printable (or UTF-8), blanks and tabs; *text when anything but blanks is there. */
+static bool line_valid(struct span line, bool *text)
+{
+    for (size_t i = 0; i < line.n; i++) {
+        unsigned char c = (unsigned char)line.p[i];
+
+        if ((c < ' ' && c != '\t') || c == 0x7f)
+            return false;
+        if (c != ' ' && c != '\t')
+            *text = true;
+    }
+    return true;
+}
+
+bool hdr_body_valid(struct span body)
+{
+    bool first = true;
+
+    if (body.n == 0 || !utf8_valid(body))
+        return false;
+    while (body.n > 0) {
+        const char *lf = memchr(body.p, '\n', body.n);
+        struct span line = { body.p, lf != NULL ? (size_t)(lf - body.p) : body.n };
+        bool text = false;
+
+        if (!first && (line.n == 0 || (line.p[0] != ' ' && line.p[0] != '\t')))
+            return false;                           /* a fold begins with a blank */
+        body = span_from(body, line.n + (lf != NULL));
+        if (lf != NULL && line.n > 0 && line.p[line.n - 1] == '\r')
+            line.n--;
+        if (!line_valid(line, &text) || !text)
+            return false;
+        if (lf != NULL && body.n == 0)
+            return false;                           /* nothing behind the fold */
+        first = false;
+    }
+    return true;
+}
+
+/* Skip one comment that begins at 'i' (nested ones too); return the place behind it. */
+static size_t skip_comment(struct span s, size_t i)
+{
+    int depth = 0;
+
+    do {
+        if (s.p[i] == '\\' && i + 1 < s.n)
+            i++;
+        else if (s.p[i] == '(')
+            depth++;
+        else if (s.p[i] == ')')
+            depth--;
+        i++;
+    } while (i < s.n && depth > 0);
+    return i;
+}
+
+void hdr_skip_cfws(struct buf *out, struct span body)
+{
+    size_t i = 0;
+
+    while (i < body.n) {
+        char c = body.p[i];
+
+        if (c == '(')
+            i = skip_comment(body, i);
+        else if (c == '\r' || c == '\n')
+            i++;
+        else
+            buf_add(out, &body.p[i++], 1);
+    }
+}
+
+/* Length of the UTF-8 sequence at p, 0: none is valid there (RFC 3629). */
+static size_t sequence(const unsigned char *p, size_t n)
+{
+    size_t len = p[0] < 0x80 ? 1 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : p[0] >= 0xe0 && p[0] < 0xf0 ? 3 :
+                 p[0] >= 0xf0 && p[0] < 0xf5 ? 4 : 0;
+
+    if (len == 0 || len > n)
+        return 0;
+    for (size_t i = 1; i < len; i++)
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||       /* overlong; surrogates */
+        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))         /* overlong; too large  */
+        return 0;
+    return len;
+}
+
+bool utf8_valid(struct span s)
+{
+    const unsigned char *p = (const unsigned char *)s.p;
+
+    for (size_t i = 0, k; i < s.n; i += k)
+        if ((k = sequence(p + i, s.n - i)) == 0)
+            return false;
+    return true;
+}

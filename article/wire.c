@@ -1,0 +1,153 @@
+/* wire.c - articles and text on the wire.  See wire.h. */
+#include "article/wire.h"
+
+#include <string.h>
+
+/* States of wire_scan: how much of CR LF . CR LF stands right behind us.  A
+ * block begins at the start of a line, as if CR LF had just been seen. */
+enum { AT_LINE, IN_LINE, SEEN_CR, SEEN_DOT, SEEN_DOT_CR };
+
+static int step(int state, char c)
+{
+    switch (state) {
+    case AT_LINE:
+        if (c == '.')
+            return SEEN_DOT;
+        break;
+    case SEEN_CR:
+        if (c == '\n')
+            return AT_LINE;
+        break;
+    case SEEN_DOT:
+        if (c == '\r')
+            return SEEN_DOT_CR;
+        break;
+    case SEEN_DOT_CR:
+        if (c == '\n')
+            return -1;
+        break;
+    default:
+        break;
+    }
+    return c == '\r' ? SEEN_CR : IN_LINE;
+}
+
+size_t wire_scan(struct wire_scan *w, const char *p, size_t n, bool *done)
+{
+    size_t i = 0;
+
+    *done = false;
+    while (i < n) {
+        if (w->state == IN_LINE) {                  /* the long run: straight to the next CR */
+            const char *cr = memchr(p + i, '\r', n - i);
+
+            if (cr == NULL)
+                return n;
+            i = (size_t)(cr - p);
+        }
+        w->state = step(w->state, p[i++]);
+        if (w->state < 0) {
+            w->state = AT_LINE;
+            *done = true;
+            return i;
+        }
+    }
+    return n;
+}
+
+/* Offset behind the blank line that ends the headers; 0: there is none. */
+static size_t find_body(struct span block)
+{
+    const char *p = memmem(block.p, block.n, "\r\n\r\n", 4);
+
+    return p != NULL ? (size_t)(p - block.p) + 4 : 0;
+}
+
+/* Count LFs; tell when a CR or LF stands alone. */
+static size_t count_lines(struct span s, bool *bare)
+{
+    size_t lines = 0, crs = 0;
+    const char *end = s.p + s.n;
+
+    for (const char *p = s.p; (p = memchr(p, '\n', (size_t)(end - p))) != NULL; p++) {
+        lines++;
+        if (p == s.p || p[-1] != '\r')
+            *bare = true;
+    }
+    for (const char *p = s.p; !*bare && (p = memchr(p, '\r', (size_t)(end - p))) != NULL; p++)
+        crs++;
+    if (crs > lines)
+        *bare = true;
+    return lines;
+}
+
+enum wire_fault wire_check(struct span block, struct wire_facts *facts)
+{
+    const char *nul;
+
+    *facts = (struct wire_facts){ 0 };
+    if (span_eq(block, SPAN(".\r\n")))
+        return WIRE_EMPTY;
+    if (span_eq(block, SPAN("\r\n.\r\n")))
+        return WIRE_EMPTY_BOTH;
+    if (span_starts(block, SPAN("\r\n")))
+        return WIRE_NO_HEADERS;
+    facts->body = find_body(block);
+    nul = memchr(block.p, '\0', block.n);
+    if (nul != NULL)
+        return facts->body == 0 || (size_t)(nul - block.p) < facts->body ? WIRE_NUL_HEAD : WIRE_NUL_BODY;
+    if (facts->body == 0)
+        return WIRE_NO_BODY;
+    (void)count_lines((struct span){ block.p, facts->body }, &facts->bare);
+    facts->lines = count_lines(span_from(block, facts->body), &facts->bare);
+    if (facts->lines > 0)
+        facts->lines--;                             /* the terminator's */
+    return WIRE_OK;
+}
+
+size_t wire_bytes(struct span block)
+{
+    size_t n = block.n;
+    const char *end = block.p + block.n;
+
+    if (n >= 3)
+        n -= 3;                                     /* ".\r\n" */
+    if (block.n > 1 && block.p[0] == '.' && block.p[1] == '.')
+        n--;
+    for (const char *p = block.p; (p = memmem(p, (size_t)(end - p), "\r\n..", 4)) != NULL; p += 3)
+        n--;
+    return n;
+}
+
+void wire_from_text(struct buf *out, struct span text)
+{
+    struct span line;
+
+    while (text.n > 0 && span_next(&text, '\n', &line)) {
+        if (line.n > 0 && line.p[line.n - 1] == '\r')
+            line.n--;
+        if (line.n > 0 && line.p[0] == '.')
+            buf_add(out, ".", 1);
+        buf_add_span(out, line);
+        buf_add(out, "\r\n", 2);
+    }
+    buf_add(out, ".\r\n", 3);
+}
+
+void wire_to_text(struct buf *out, struct span block)
+{
+    while (block.n > 0) {
+        const char *crlf = memmem(block.p, block.n, "\r\n", 2);
+        struct span line = { block.p, crlf != NULL ? (size_t)(crlf - block.p) : block.n };
+
+        if (crlf != NULL && span_eq(line, SPAN(".")))
+            return;
+        if (line.n > 0 && line.p[0] == '.' && (crlf != NULL || line.n > 1))
+            line = span_from(line, 1);
+        buf_add_span(out, line);
+        if (crlf == NULL)
+            return;
+        buf_add(out, "\n", 1);
+        block = span_from(block, (size_t)(crlf - block.p) + 2);
+    }
+}
