@@ -27,6 +27,7 @@
 #include "nntpd/who.h"
 
 #define SLOTS_MOST   256                 /* unfinished replies                                   */
+#define IN_MOST      (128 << 10)         /* octets of commands that wait to be looked at         */
 #define OUT_LOW      (32 << 10)
 #define OUT_HIGH     (128 << 10)         /* octets of replies that wait, then we read no more    */
 #define CHUNK        (256 << 10)         /* about what one task produces before it is sent       */

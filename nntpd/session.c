@@ -226,6 +226,7 @@ struct session *session_new(struct house *h, struct stream *st, const struct soc
     h->guests->connections++;
     stream_own(st, on_stream, s);
     stream_set_marks(st, OUT_LOW, OUT_HIGH);
+    stream_set_in_most(st, IN_MOST);
     take_rights(s);
     greet(s);
     return s;
@@ -344,6 +345,8 @@ void session_go(struct session *s)
     s->going = false;
     if (!session_dead(s)) {
         looks_send(s);
+        buf_shrink(stream_in(s->st));
+        stream_set_in_most(s->st, IN_MOST);    /* reading goes on when there is room again */
         settle(s);
     }
     session_unref(s);
