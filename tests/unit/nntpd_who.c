@@ -1,0 +1,219 @@
+/* Who is this address: peers, access blocks, names, limits. */
+#include "tests/kit.h"
+
+#include <string.h>
+
+#include "nntpd/who.h"
+
+static const char text[] =
+    "site \"news.example\" { directory = \"/nowhere\" }\n"
+    "listen \"127.0.0.1:1119\" { }\n"
+    "peer \"six\" { address = { \"2001:db8::/32\" } accept = true incoming-connections = 2 }\n"
+    "peer \"four\" { address = { \"192.0.2.1\", \"192.0.2.16/28\" } accept = true streaming = false }\n"
+    "peer \"again\" { address = { \"192.0.2.1\" } accept = true }\n"
+    "peer \"named\" { address = { \"named.example\" } accept = true }\n"
+    "peer \"only-sent-to\" { address = { \"192.0.2.9\" } accept = false send = true }\n"
+    "access \"all\" { from = { \"10.0.0.0/8\" } read = { \"*\" } }\n"
+    "access \"ours\" { from = { \"10.1.0.0/16\" } read = { \"*\", \"!secret.*\" } post = { \"misc.*\" } newnews = true }\n"
+    "access \"none\" { from = { \"10.1.2.3\" } }\n"
+    "access \"members\" { from = { \"*\" } user = \"*\" read = { \"*\" } post = { \"*\" } }\n";
+
+static struct conf *conf;
+
+static int load(void **state)
+{
+    struct buf errors = { 0 };
+
+    (void)state;
+    conf = conf_read_text("test.conf", text, &errors);
+    if (conf == NULL)
+        fail_msg("%.*s", SPAN_F(buf_span(&errors)));
+    buf_fini(&errors);
+    return 0;
+}
+
+static int unload(void **state)
+{
+    (void)state;
+    conf_free(&conf);
+    return 0;
+}
+
+static struct rights of(struct who *w, const char *address)
+{
+    struct net_addr a;
+    struct rights r;
+
+    assert_int_equal(net_literal(address, 119, &a), 0);
+    rights_of(&r, w, (struct sockaddr *)&a.sa);
+    return r;
+}
+
+static void peer_is_known_by_literal_and_range_in_both_families(void **state)
+{
+    static const struct { const char *address, *peer; bool streaming; unsigned most; } rows[] = {
+        { "2001:db8::1", "six", true, 2 },
+        { "2001:db9::1", NULL, false, 0 },
+        { "192.0.2.17", "four", false, 0 },
+        { "192.0.2.32", NULL, false, 0 },
+        { "::ffff:192.0.2.17", "four", false, 0 },
+    };
+    struct who *w = who_new(conf, NULL);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct rights r = of(w, rows[i].address);
+
+        if (r.transit != (rows[i].peer != NULL) || r.streaming != rows[i].streaming || r.most != rows[i].most ||
+            (rows[i].peer != NULL && (r.n_peer != 1 || strcmp(r.peer[0]->name, rows[i].peer) != 0)))
+            fail_msg("row %zu: %s", i, rows[i].address);
+        rights_fini(&r);
+    }
+    who_unref(&w);
+}
+
+static void all_peer_blocks_that_match_count_and_the_first_names_it(void **state)
+{
+    struct who *w = who_new(conf, NULL);
+    struct rights r = of(w, "192.0.2.1");
+
+    (void)state;
+    assert_int_equal(r.n_peer, 2);
+    assert_string_equal(r.peer[0]->name, "four");
+    assert_string_equal(r.peer[1]->name, "again");
+    assert_true(r.streaming);                   /* one of them may */
+    rights_fini(&r);
+    who_unref(&w);
+}
+
+static void peer_that_we_only_send_to_may_nothing(void **state)
+{
+    struct who *w = who_new(conf, NULL);
+    struct rights r = of(w, "192.0.2.9");
+
+    (void)state;
+    assert_false(rights_any(&r));
+    rights_fini(&r);
+    who_unref(&w);
+}
+
+static void last_access_block_that_matches_counts(void **state)
+{
+    struct who *w = who_new(conf, NULL);
+    struct rights wide = of(w, "10.9.9.9"), narrow = of(w, "10.1.9.9"), shut = of(w, "10.1.2.3");
+
+    (void)state;
+    assert_true(wide.read_all && wide.post.n == 0 && !wide.newnews);
+    assert_true(narrow.newnews && !narrow.read_all);
+    assert_true(rights_may_read(&narrow, SPAN("misc.test")));
+    assert_false(rights_may_read(&narrow, SPAN("secret.plans")));
+    assert_true(rights_may_post(&narrow, SPAN("misc.test")));
+    assert_false(rights_may_post(&narrow, SPAN("alt.test")));
+    assert_false(rights_any(&shut));
+    rights_fini(&wide);
+    rights_fini(&narrow);
+    rights_fini(&shut);
+    who_unref(&w);
+}
+
+static void access_that_wants_a_login_lets_nobody_in_without_one(void **state)
+{
+    struct who *w = who_new(conf, NULL);
+    struct rights r = of(w, "203.0.113.5");
+
+    (void)state;
+    assert_false(rights_any(&r));
+    rights_fini(&r);
+    who_unref(&w);
+}
+
+static void peer_by_name_is_known_when_the_name_service_has_answered(void **state)
+{
+    struct names *n = names_new();
+    struct net_addr a[2];
+    struct who *before = who_new(conf, n), *after;
+    struct rights r;
+
+    (void)state;
+    r = of(before, "198.51.100.7");
+    assert_false(rights_any(&r));
+    rights_fini(&r);
+    assert_int_equal(net_literal("198.51.100.7", 0, &a[0]), 0);
+    assert_int_equal(net_literal("2001:db8:5::7", 0, &a[1]), 0);
+    names_put(n, SPAN("named.example"), a, 2);
+    after = who_new(conf, n);
+    r = of(after, "198.51.100.7");
+    assert_true(r.transit);
+    assert_string_equal(r.peer[0]->name, "named");
+    rights_fini(&r);
+    who_unref(&before);
+    who_unref(&after);
+    names_unref(&n);
+}
+
+static void rights_outlive_the_table_they_came_from(void **state)
+{
+    struct who *w = who_new(conf, NULL);
+    struct rights r = of(w, "10.1.9.9");
+
+    (void)state;
+    who_unref(&w);
+    assert_true(rights_may_post(&r, SPAN("misc.test")));
+    rights_fini(&r);
+}
+
+static void strangers_read_where_the_configuration_says_so(void **state)
+{
+    struct buf errors = { 0 };
+    struct conf *c = conf_read_text("t", "site \"s.example\" { directory = \"/nowhere\" strangers = \"read\" }\n"
+                                    "listen \"127.0.0.1:1\" { }\n", &errors);
+    struct who *w;
+    struct rights r;
+
+    (void)state;
+    if (c == NULL)
+        fail_msg("%.*s", SPAN_F(buf_span(&errors)));
+    w = who_new(c, NULL);
+    r = of(w, "203.0.113.5");
+    assert_true(r.read_all && r.post.n == 0 && !r.transit && !r.newnews);
+    rights_fini(&r);
+    who_unref(&w);
+    conf_free(&c);
+}
+
+static void guests_are_counted_by_peer_and_limited(void **state)
+{
+    struct guests *g = guests_new(0);
+
+    (void)state;
+    assert_true(guests_enter(g, "a", 2));
+    assert_true(guests_enter(g, "a", 2));
+    assert_false(guests_enter(g, "a", 2));
+    assert_true(guests_enter(g, "b", 1));
+    assert_int_equal(guests_of(g, "a"), 2);
+    guests_leave(g, "a");
+    assert_true(guests_enter(g, "a", 2));
+    assert_true(guests_enter(g, "a", 0));       /* 0: no limit */
+    assert_int_equal(guests_of(g, "a"), 3);
+    assert_int_equal(guests_of(g, "c"), 0);
+    guests_leave(g, "c");
+    assert_int_equal(guests_of(g, "c"), 0);
+    guests_free(&g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(peer_is_known_by_literal_and_range_in_both_families),
+        cmocka_unit_test(all_peer_blocks_that_match_count_and_the_first_names_it),
+        cmocka_unit_test(peer_that_we_only_send_to_may_nothing),
+        cmocka_unit_test(last_access_block_that_matches_counts),
+        cmocka_unit_test(access_that_wants_a_login_lets_nobody_in_without_one),
+        cmocka_unit_test(peer_by_name_is_known_when_the_name_service_has_answered),
+        cmocka_unit_test(rights_outlive_the_table_they_came_from),
+        cmocka_unit_test(strangers_read_where_the_configuration_says_so),
+        cmocka_unit_test(guests_are_counted_by_peer_and_limited),
+    };
+
+    return cmocka_run_group_tests(tests, load, unload);
+}
