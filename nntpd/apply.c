@@ -67,77 +67,75 @@ static void applied_unpack(struct applied *a, const char in[APPLIED_SIZE])
                                                           .offset = get_le(in + 12, 8) } };
 }
 
-static void applied_put(struct indexes *ix, struct txn *t, const struct applied *a)
+static const struct span APPLIED = { "applied", 7 }, REBUILDING = { "rebuilding", 10 };
+
+static void note_put(struct indexes *ix, struct txn *t, struct span name, const struct applied *a)
 {
     char v[APPLIED_SIZE];
 
     applied_pack(a, v);
-    txn_put(t, ix->meta, SPAN("applied"), (struct span){ v, sizeof v });
+    txn_put(t, ix->meta, name, (struct span){ v, sizeof v });
+}
+
+static int note_get(struct indexes *ix, struct span name, struct applied *a, struct err *e)
+{
+    char v[APPLIED_SIZE];
+    size_t n;
+    int rc = bdb_get(ix->meta, name, v, sizeof v, &n, e);
+
+    *a = (struct applied){ 0 };
+    if (rc != 1)
+        return rc;
+    if (n != sizeof v)
+        return err_set(e, "database: the note \"%.*s\" has %zu octets", SPAN_F(name), n);
+    applied_unpack(a, v);
+    return 1;
 }
 
 int applied_get(struct indexes *ix, struct applied *a, struct err *e)
 {
-    char v[APPLIED_SIZE];
-    size_t n;
-    int rc = bdb_get(ix->meta, SPAN("applied"), v, sizeof v, &n, e);
-
-    *a = (struct applied){ 0 };
-    if (rc < 0)
-        return -1;
-    if (rc == 0)
-        return 0;
-    if (n != sizeof v)
-        return err_set(e, "database: the note of what is applied has %zu octets", n);
-    applied_unpack(a, v);
-    return 0;
+    return note_get(ix, APPLIED, a, e) < 0 ? -1 : 0;
 }
 
-struct noted {
+/* ---- rebuild ---- */
+
+struct notes {
     struct indexes *ix;
-    struct applied  applied;
-    bool            begun;
+    struct applied  applied, known;
+    bool            rebuilding;
 };
 
-static void work_applied(struct txn *t, void *arg)
+static void work_notes(struct txn *t, void *arg)
 {
-    struct noted *n = arg;
+    struct notes *n = arg;
 
-    applied_put(n->ix, t, &n->applied);
+    note_put(n->ix, t, APPLIED, &n->applied);
+    if (n->rebuilding)
+        note_put(n->ix, t, REBUILDING, &n->known);
+    else
+        txn_del(t, n->ix->meta, REBUILDING);
 }
 
-int applied_set(struct indexes *ix, const struct applied *a, struct err *e)
+int rebuild_begin(struct indexes *ix, const struct applied *known, struct err *e)
 {
-    struct noted n = { .ix = ix, .applied = *a };
+    struct notes n = { .ix = ix, .known = *known, .rebuilding = true };
 
-    return bdb_run(ix->bdb, work_applied, &n, e);
+    return bdb_run(ix->bdb, work_notes, &n, e);
 }
 
-int rebuild_begun(struct indexes *ix, struct err *e)
+int rebuild_done(struct indexes *ix, const struct applied *end, struct err *e)
 {
-    char v;
-    size_t n;
+    struct notes n = { .ix = ix, .applied = *end };
 
-    return bdb_get(ix->meta, SPAN("rebuilding"), &v, 1, &n, e);
+    return bdb_run(ix->bdb, work_notes, &n, e);
 }
 
-static void work_rebuild(struct txn *t, void *arg)
+int rebuild_begun(struct indexes *ix, struct applied *known, struct err *e)
 {
-    struct noted *n = arg;
-
-    if (n->begun) {
-        txn_put(t, n->ix->meta, SPAN("rebuilding"), SPAN("y"));
-        return;
-    }
-    txn_del(t, n->ix->meta, SPAN("rebuilding"));
-    applied_put(n->ix, t, &(struct applied){ 0 });
+    return note_get(ix, REBUILDING, known, e);
 }
 
-int rebuild_mark(struct indexes *ix, bool begun, struct err *e)
-{
-    struct noted n = { .ix = ix, .begun = begun };
-
-    return bdb_run(ix->bdb, work_rebuild, &n, e);
-}
+/* ---- one run ---- */
 
 struct his_entry apply_entry(const struct record *r, const struct log_pos *pos, enum his_state state)
 {
@@ -268,7 +266,7 @@ static void work_run(struct txn *t, void *arg)
     struct applied a = { 0 };
     struct span v;
 
-    if (txn_get(t, run->ix->meta, SPAN("applied"), &v) && v.n == APPLIED_SIZE)
+    if (txn_get(t, run->ix->meta, APPLIED, &v) && v.n == APPLIED_SIZE)
         applied_unpack(&a, v.p);
     if (a.seq >= last->rec->seq)
         return;
@@ -279,7 +277,7 @@ static void work_run(struct txn *t, void *arg)
     groups_apply_end(run->ix->groups, t);
     a.seq = last->rec->seq;
     a.end = (struct log_pos){ .segment = last->pos->segment, .offset = last->pos->offset + last->pos->size };
-    applied_put(run->ix, t, &a);
+    note_put(run->ix, t, APPLIED, &a);
 }
 
 int apply_run(struct indexes *ix, const struct apply_item *items, unsigned n, struct err *e)

@@ -55,11 +55,13 @@ int apply_run(struct indexes *ix, const struct apply_item *items, unsigned n, st
 void apply_publish(struct indexes *ix, const struct apply_item *items, unsigned n);
 
 int applied_get(struct indexes *ix, struct applied *a, struct err *e) need_result;
-int applied_set(struct indexes *ix, const struct applied *a, struct err *e) need_result;
 
-/* A rebuild that was begun and not yet past the emptying of the trees. */
-int rebuild_begun(struct indexes *ix, struct err *e) need_result;              /* 1, 0, -1    */
-int rebuild_mark(struct indexes *ix, bool begun, struct err *e) need_result;   /* end: applied = 0 too */
+/* A rebuild: note what the database knew, and that nothing is applied; at the
+ * end, where it has come to.  One that was cut short is begun again from the
+ * start (rebuild_begun: 1 and *known, 0, -1). */
+int rebuild_begin(struct indexes *ix, const struct applied *known, struct err *e) need_result;
+int rebuild_done(struct indexes *ix, const struct applied *end, struct err *e) need_result;
+int rebuild_begun(struct indexes *ix, struct applied *known, struct err *e) need_result;
 
 struct his_entry apply_entry(const struct record *r, const struct log_pos *pos, enum his_state state);
 

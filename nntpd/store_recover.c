@@ -6,7 +6,7 @@
  *   S > L                       the log was damaged or put back from a backup: all indexes
  *                               are made again from it, while sequence and article numbers
  *                               go on above what the database knew
- *   "rebuilding" is noted       a rebuild was cut short before its trees were empty: again
+ *   "rebuilding" is noted       a rebuild was cut short: again from the start
  */
 #include <stdlib.h>
 #include <string.h>
@@ -48,15 +48,6 @@ static int on_nothing(const struct record *r, const struct log_pos *pos, void *a
     return 0;
 }
 
-/* All indexes empty, "applied" at nothing.  May be cut short and begun again. */
-static int empty_indexes(struct store *s, struct err *e)
-{
-    if (rebuild_mark(&s->ix, true, e) != 0 || his_empty(s->ix.his, e) != 0 || ov_empty(s->ix.ov, e) != 0 ||
-        groups_empty(s->ix.groups, e) != 0)
-        return -1;
-    return rebuild_mark(&s->ix, false, e);
-}
-
 static int apply_all(struct store *s, struct walk *w, struct err *e)
 {
     uint64_t last = artlog_next_seq(s->ix.log) - 1, first = artlog_first_seq(s->ix.log);
@@ -79,35 +70,60 @@ static int apply_all(struct store *s, struct walk *w, struct err *e)
     return rc < 0 ? -1 : replay_end(w->replay, e);
 }
 
-/* Make the indexes again from a log whose end is known. */
-static int rebuild(struct store *s, struct walk *w, struct err *e)
+static int empty_indexes(struct store *s, struct err *e)
+{
+    if (his_empty(s->ix.his, e) != 0 || ov_empty(s->ix.ov, e) != 0)
+        return -1;
+    return groups_empty(s->ix.groups, e);
+}
+
+/* Make the indexes again from a log whose end is known.  'known': what the
+ * database knew of that end; it is kept until all is done. */
+static int rebuild(struct store *s, struct walk *w, const struct applied *known, struct err *e)
 {
     struct applied a = { .seq = artlog_next_seq(s->ix.log) - 1 };
 
-    if (empty_indexes(s, e) != 0)
+    if (rebuild_begin(&s->ix, known, e) != 0 || empty_indexes(s, e) != 0)
         return -1;
     artlog_publish(s->ix.log, a.seq);
     if (apply_all(s, w, e) != 0)
         return -1;
     /* where the log itself will go on: it may be above the last record there is */
     artlog_end(s->ix.log, &a.end);
-    return applied_set(&s->ix, &a, e);
+    return rebuild_done(&s->ix, &a, e);
+}
+
+/* Find the log's end, then make all indexes from it. */
+static int find_and_rebuild(struct store *s, struct walk *w, const struct applied *known, struct err *e)
+{
+    bool behind;
+
+    if (artlog_recover(s->ix.log, known->seq, &known->end, on_nothing, w, &behind, e) < 0)
+        return -1;
+    return rebuild(s, w, known, e);
 }
 
 static int recover(struct store *s, struct walk *w, struct err *e)
 {
     bool behind = false;
     struct applied a;
-    int begun = rebuild_begun(&s->ix, e);
+    int begun = rebuild_begun(&s->ix, &a, e);
 
-    if (begun < 0 || (begun == 1 && empty_indexes(s, e) != 0) || applied_get(&s->ix, &a, e) != 0)
+    if (begun == 1) {
+        log_msg(LOG_WARNING, "the last rebuild of the indexes was cut short: again");
+        return find_and_rebuild(s, w, &a, e);
+    }
+    if (begun < 0 || applied_get(&s->ix, &a, e) != 0)
         return -1;
     if (artlog_recover(s->ix.log, a.seq, &a.end, on_tail, w, &behind, e) < 0 || replay_end(w->replay, e) != 0)
         return -1;
+    if (artlog_cut(s->ix.log) > 0)
+        log_msg(LOG_NOTICE, "the log's torn end was cut off: %llu octets that nobody was promised",
+                (unsigned long long)artlog_cut(s->ix.log));
     if (behind) {
         log_msg(LOG_ERROR, "the log ends before record %llu, which the database knows: it was damaged or is a "
                 "backup; making all indexes again from it", (unsigned long long)a.seq);
-        return rebuild(s, w, e);
+        return rebuild(s, w, &a, e);
     }
     artlog_publish(s->ix.log, artlog_next_seq(s->ix.log) - 1);
     return 0;
@@ -129,16 +145,18 @@ int store_rebuild(const struct store_options *o, progress_fn *progress, void *ar
 {
     struct store *s = store_open_rooms(o, true, e);
     struct walk w = { .progress = progress, .arg = arg };
-    bool behind = false;
     struct applied a;
-    int rc = -1;
+    int rc;
 
     if (s == NULL)
         return -1;
     w.replay = replay_new(&s->ix);
-    if (applied_get(&s->ix, &a, e) == 0 &&
-        artlog_recover(s->ix.log, a.seq, &a.end, on_nothing, &w, &behind, e) >= 0)
-        rc = rebuild(s, &w, e);
+    /* one cut short before has the note that counts */
+    rc = rebuild_begun(&s->ix, &a, e);
+    if (rc == 0)
+        rc = applied_get(&s->ix, &a, e);
+    if (rc >= 0)
+        rc = find_and_rebuild(s, &w, &a, e);
     replay_free(&w.replay);
     if (rc == 0)
         rc = bdb_checkpoint(s->ix.bdb, 0, e);
