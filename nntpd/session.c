@@ -424,6 +424,11 @@ void session_end(struct session *s, const char *reason)
     session_go(s);
 }
 
+bool session_alive(const struct session *s)
+{
+    return !session_dead(s);
+}
+
 void session_kill(struct session *s, const char *reason)
 {
     session_die(s, reason);

@@ -54,6 +54,9 @@ void house_fini(struct house *h);
 struct session *session_new(struct house *h, struct stream *s, const struct sockaddr *from,
                             void (*gone)(struct session *, void *), void *arg);
 
+/* Does its stream still stand?  (When not, only 'gone' is to come.) */
+bool session_alive(const struct session *s);
+
 /* End it: what is in flight is answered first, then 400 and the reason, then
  * close (shutdown, no longer allowed). */
 void session_end(struct session *s, const char *reason);
