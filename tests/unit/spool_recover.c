@@ -1,0 +1,697 @@
+/* spool_recover.c - the log after torn writes, damage and failing disks. */
+#include <errno.h>
+
+#include "tests/unit/spoolkit.h"
+
+static struct record_number numbers[RECORD_NUMBERS_MAX];
+static const struct log_pos nowhere;
+
+/* ---- torn ends ---------------------------------------------------------- */
+
+/* A log with 20 records, the last 4 of them in its second segment behind 'end'; where each lies. */
+struct small { const char *dir; struct log_pos end; uint64_t applied; char *seg[3]; };
+
+static void small_log(struct small *s, const char *name)
+{
+    struct kit_told t;
+    struct artlog *l;
+
+    s->dir = kit_path("%s", name);
+    l = kit_log_recovered(s->dir, 8000, &t);
+    kit_put(l, 1, 8, 1000);
+    kit_put(l, 9, 8, 700);
+    artlog_end(l, &s->end);
+    s->applied = artlog_next_seq(l) - 1;
+    kit_put(l, 17, 1, 200);
+    kit_put(l, 18, 3, 200);
+    artlog_close(&l);
+    s->seg[1] = kit_segment(s->dir, 1);
+    s->seg[2] = kit_segment(s->dir, 2);
+    assert_int_equal(s->end.segment, 2);
+    assert_int_equal(s->applied, 18);
+}
+
+static void small_fini(struct small *s)
+{
+    free(s->seg[1]);
+    free(s->seg[2]);
+}
+
+/* Open, recover, append, read everything: tags are dense but for the cut. */
+static void goes_on_after(struct small *s, uint64_t expect_last, const char *what, uint64_t at)
+{
+    struct artlog *l = kit_log(s->dir, 1 << 20, true);
+    struct kit_told t;
+    struct err e = { 0 };
+    struct log_reader *in;
+    struct record r;
+    struct log_pos pos;
+    uint64_t tag = 0;
+
+    if (kit_recover(l, s->applied, s->end, &t, &e) != (int64_t)(expect_last - 16))
+        fail_msg("%s %llu: %llu told, want %llu (%s)", what, (unsigned long long)at, (unsigned long long)t.n,
+                 (unsigned long long)expect_last - 16, e.text);
+    if (t.behind || t.gone != 0 || (t.n > 0 && t.last_tag != expect_last))
+        fail_msg("%s %llu: behind %d gone %llu", what, (unsigned long long)at, t.behind, (unsigned long long)t.gone);
+    assert_int_equal(artlog_next_seq(l), expect_last + 3);
+    kit_put(l, expect_last + 1, 2, 50);
+    in = log_reader_new(l, 1, &e);
+    while (log_reader_next(in, &r, &pos, &e) == 1)
+        if (r.kind == RECORD_ARTICLE && kit_tag(r.data) != ++tag)
+            fail_msg("%s %llu: tag %llu instead of %llu", what, (unsigned long long)at,
+                     (unsigned long long)kit_tag(r.data), (unsigned long long)tag);
+    assert_int_equal(tag, expect_last + 2);
+    log_reader_free(&in);
+    artlog_close(&l);
+}
+
+static void a_file_cut_at_every_byte_keeps_the_whole_records(void **state)
+{
+    struct small s;
+    char *whole = xstrdup(kit_path("whole"));
+    uint64_t size, ends[5], last = 16;
+    struct artlog *l;
+    struct kit_told t;
+    struct log_reader *in;
+    struct record r;
+    struct log_pos pos;
+    struct err e = { 0 };
+
+    (void)state;
+    small_log(&s, "cut");
+    size = kit_file_size(s.seg[2]);
+    l = kit_log_recovered(s.dir, 8000, &t);
+    in = log_reader_new(l, s.applied + 1, &e);
+    ends[0] = s.end.offset;
+    for (int i = 1; i <= 4; i++) {
+        assert_int_equal(log_reader_next(in, &r, &pos, &e), 1);
+        ends[i] = pos.offset + pos.size;
+    }
+    assert_int_equal(ends[4], size);
+    log_reader_free(&in);
+    artlog_close(&l);
+    kit_copy(s.seg[2], whole);
+    for (uint64_t cut = s.end.offset; cut <= size; cut++) {
+        if (last < 20 && cut >= ends[last - 15])
+            last++;
+        kit_copy(whole, s.seg[2]);
+        assert_int_equal(truncate(s.seg[2], (off_t)cut), 0);
+        goes_on_after(&s, last, "cut at", cut);
+    }
+    assert_int_equal(last, 20);
+    small_fini(&s);
+    free(whole);
+}
+
+static void garbage_behind_the_end_is_cut_off(void **state)
+{
+    struct small s;
+    char *whole = xstrdup(kit_path("whole2")), junk[3000];
+
+    (void)state;
+    small_log(&s, "garbage");
+    kit_copy(s.seg[2], whole);
+    for (int round = 0; round < 200; round++) {
+        size_t n = 1 + kit_random() % sizeof junk;
+        int fd;
+
+        for (size_t i = 0; i < n; i++)
+            junk[i] = round % 5 == 0 ? 0 : (char)kit_random();
+        if (round % 3 == 0 && n > 4)
+            memcpy(junk, "FRec", 4);
+        kit_copy(whole, s.seg[2]);
+        assert_true((fd = open(s.seg[2], O_WRONLY | O_APPEND)) >= 0);
+        assert_int_equal(write(fd, junk, n), n);
+        close(fd);
+        goes_on_after(&s, 20, "garbage of", n);
+    }
+    small_fini(&s);
+    free(whole);
+}
+
+/* Any single octet wrong in the last record: it is cut off; in one before it: it is gone, or the cut is there. */
+static void a_wrong_octet_in_the_tail_never_passes(void **state)
+{
+    struct small s;
+    char *whole = xstrdup(kit_path("whole3"));
+    uint64_t size;
+
+    (void)state;
+    small_log(&s, "octet");
+    kit_copy(s.seg[2], whole);
+    size = kit_file_size(whole);
+    for (uint64_t at = s.end.offset; at < size; at += 3) {
+        struct artlog *l;
+        struct kit_told t;
+        struct err e = { 0 };
+        char c;
+        int fd;
+
+        kit_copy(whole, s.seg[2]);
+        assert_true((fd = open(s.seg[2], O_RDWR)) >= 0);
+        assert_int_equal(pread(fd, &c, 1, (off_t)at), 1);
+        c ^= 0x10;
+        assert_int_equal(pwrite(fd, &c, 1, (off_t)at), 1);
+        close(fd);
+        l = kit_log(s.dir, 8000, true);
+        assert_true(kit_recover(l, s.applied, s.end, &t, &e) >= 0);
+        /* padding is not summed: all is well then */
+        if (t.n == 4 && t.gone == 0 && size - at > 7 && t.articles != 4)
+            fail_msg("octet %llu", (unsigned long long)at);
+        assert_true(t.articles + t.gone == t.n && t.gone <= 1);
+        assert_true(t.last_tag == 0 || t.last_tag <= 20);
+        assert_int_equal(artlog_next_seq(l), s.applied + 1 + t.n);
+        artlog_close(&l);
+    }
+    small_fini(&s);
+    free(whole);
+}
+
+/* ---- what is not a torn end --------------------------------------------- */
+
+static void poke(const char *path, uint64_t at, const void *p, size_t n)
+{
+    int fd = open(path, O_RDWR);
+
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, p, n, (off_t)at), n);
+    close(fd);
+}
+
+static void a_bad_header_before_the_last_segment_refuses_and_changes_nothing(void **state)
+{
+    struct small s;
+    struct artlog *l;
+    struct kit_told t;
+    struct err e = { 0 };
+    uint64_t size;
+
+    (void)state;
+    small_log(&s, "refuse");
+    size = kit_file_size(s.seg[1]);
+    poke(s.seg[1], 64 + 40, "XXXX", 4);
+    l = kit_log(s.dir, 8000, true);
+    assert_int_equal(kit_recover(l, 0, nowhere, &t, &e), -1);
+    assert_non_null(strstr(e.text, "damaged"));
+    assert_int_equal(kit_file_size(s.seg[1]), size);
+    artlog_close(&l);
+    l = kit_log(s.dir, 8000, true);              /* I6: from the note on, the damage is not even seen */
+    assert_int_equal(kit_recover(l, s.applied, s.end, &t, &e), 4);
+    artlog_close(&l);
+    small_fini(&s);
+}
+
+static void a_last_segment_without_its_first_record_refuses(void **state)
+{
+    struct small s;
+    struct artlog *l;
+    struct kit_told t;
+    struct err e = { 0 };
+
+    (void)state;
+    small_log(&s, "first");
+    assert_int_equal(truncate(s.seg[2], 64 + 20), 0);
+    l = kit_log(s.dir, 8000, true);
+    assert_int_equal(kit_recover(l, 0, nowhere, &t, &e), -1);
+    artlog_close(&l);
+    assert_int_equal(truncate(s.seg[2], 30), 0);
+    l = kit_log(s.dir, 8000, true);
+    assert_int_equal(kit_recover(l, 0, nowhere, &t, &e), -1);
+    artlog_close(&l);
+    small_fini(&s);
+}
+
+static void a_segment_of_another_number_is_not_taken(void **state)
+{
+    struct small s;
+    struct artlog *l;
+    struct kit_told t;
+    struct err e = { 0 };
+    char *third;
+
+    (void)state;
+    small_log(&s, "number");
+    third = kit_segment(s.dir, 3);
+    kit_copy(s.seg[1], third);
+    l = kit_log(s.dir, 8000, true);
+    assert_int_equal(kit_recover(l, 0, nowhere, &t, &e), -1);
+    artlog_close(&l);
+    free(third);
+    small_fini(&s);
+}
+
+/* ---- data that is gone in the tail -------------------------------------- */
+
+static void zeroed_data_is_told_when_a_whole_record_follows_and_cut_when_none_does(void **state)
+{
+    struct small s;
+    struct artlog *l;
+    struct kit_told t;
+    struct err e = { 0 };
+    struct log_pos pos = { 0 };
+    char zeros[400] = { 0 };
+    struct record r;
+    struct log_reader *in;
+    uint64_t data[5], size[5];
+
+    (void)state;
+    small_log(&s, "zeroed");
+    l = kit_log_recovered(s.dir, 8000, &t);
+    in = log_reader_new(l, s.applied + 1, &e);
+    for (int i = 1; i <= 4; i++) {
+        assert_int_equal(log_reader_next(in, &r, &pos, &e), 1);
+        data[i] = pos.offset + 128 + 12 + 3;
+        size[i] = r.data.n;
+    }
+    log_reader_free(&in);
+    artlog_close(&l);
+    poke(s.seg[2], data[2], zeros, size[2]);
+    poke(s.seg[2], data[1], "??", 2);
+    l = kit_log(s.dir, 8000, true);
+    assert_int_equal(kit_recover(l, s.applied, s.end, &t, &e), 4);
+    assert_true(t.gone == 2 && t.damaged == 1 && t.first_tag == 19 && t.last_tag == 20);
+    artlog_close(&l);
+    poke(s.seg[2], data[4], "??", 2);
+    poke(s.seg[2], data[3], "??", 2);
+    l = kit_log(s.dir, 8000, true);
+    assert_int_equal(kit_recover(l, s.applied, s.end, &t, &e), 0);
+    assert_int_equal(artlog_next_seq(l), s.applied + 1);
+    assert_true(artlog_cut(l) > 0);
+    artlog_close(&l);
+    small_fini(&s);
+}
+
+/* ---- a log older than the database -------------------------------------- */
+
+static void a_log_that_ends_early_goes_on_above_what_was_applied(void **state)
+{
+    struct small s;
+    struct artlog *l;
+    struct kit_told t;
+    struct err e = { 0 };
+    struct log_pos end, place;
+    struct log_reader *in;
+    struct record r;
+    uint64_t first_new = 0;
+
+    (void)state;
+    for (int how = 0; how < 3; how++) {
+        small_log(&s, how == 0 ? "behind0" : how == 1 ? "behind1" : "behind2");
+        if (how == 0)
+            assert_int_equal(truncate(s.seg[2], 1000), 0);
+        if (how > 0)
+            assert_int_equal(unlink(s.seg[2]), 0);
+        if (how > 1)
+            assert_int_equal(unlink(s.seg[1]), 0);
+        l = kit_log(s.dir, 8000, true);
+        assert_int_equal(kit_recover(l, s.applied, s.end, &t, &e), 0);
+        assert_true(t.behind);
+        assert_int_equal(artlog_next_seq(l), s.applied + 1);
+        artlog_end(l, &end);
+        assert_int_equal(end.offset, 0);
+        artlog_close(&l);
+        /* nothing was appended; the database has noted that end: not behind again */
+        l = kit_log(s.dir, 8000, true);
+        assert_int_equal(kit_recover(l, s.applied, end, &t, &e), 0);
+        assert_false(t.behind);
+        kit_put(l, 500, 3, 100);
+        artlog_close(&l);
+        /* the note was not written: the new segment is found all the same */
+        l = kit_log(s.dir, 8000, true);
+        assert_int_equal(kit_recover(l, s.applied, end, &t, &e), 4);
+        assert_true(!t.behind && t.first_tag == 500 && t.snapshots == 1);
+        artlog_publish(l, artlog_next_seq(l) - 1);
+        in = log_reader_new(l, s.applied, &e);
+        while (log_reader_next(in, &r, &place, &e) == 1)
+            first_new = first_new == 0 && kit_tag(r.data) >= 500 ? r.seq : first_new;
+        assert_int_equal(first_new, s.applied + 2);
+        log_reader_free(&in);
+        artlog_close(&l);
+        first_new = 0;
+        small_fini(&s);
+    }
+}
+
+static void a_missing_segment_before_others_refuses_when_the_database_ends_in_it(void **state)
+{
+    struct small s;
+    struct artlog *l;
+    struct kit_told t;
+    struct err e = { 0 };
+
+    (void)state;
+    small_log(&s, "hole");
+    assert_int_equal(unlink(s.seg[1]), 0);
+    l = kit_log(s.dir, 8000, true);
+    assert_int_equal(kit_recover(l, 3, (struct log_pos){ .segment = 1, .offset = 500 }, &t, &e), -1);
+    artlog_close(&l);
+    l = kit_log(s.dir, 8000, true);              /* a rebuild takes what is there */
+    assert_int_equal(kit_recover(l, 0, nowhere, &t, &e), 13);
+    artlog_close(&l);
+    small_fini(&s);
+}
+
+static void an_unborn_segment_is_swept_away(void **state)
+{
+    struct small s;
+    char *unborn;
+
+    (void)state;
+    small_log(&s, "unborn");
+    unborn = xasprintf("%s/0000000003.new", s.dir);
+    kit_copy(s.seg[1], unborn);
+    assert_int_equal(truncate(unborn, 100), 0);
+    goes_on_after(&s, 20, "unborn", 0);
+    assert_int_equal(access(unborn, F_OK), -1);
+    free(unborn);
+    small_fini(&s);
+}
+
+/* ---- failing disks ------------------------------------------------------ */
+
+/* A disk whose n-th call fails (and 'more' after it).  A write that fails has written a
+ * part; an fdatasync that fails has lost what it should have made durable. */
+static struct {
+    const struct disk_ops *real;
+    struct disk_ops ops;
+    long calls, fail_at, more;
+    uint64_t durable[1024];            /* by descriptor: the size at the last good sync */
+} disk;
+
+static bool fails(void)
+{
+    long n = ++disk.calls;
+
+    if (disk.fail_at == 0 || n < disk.fail_at || n > disk.fail_at + disk.more)
+        return false;
+    errno = n % 2 ? ENOSPC : EIO;
+    return true;
+}
+
+static int bad_open(const char *path, int flags, mode_t mode)
+{
+    int fd;
+
+    if ((flags & O_CREAT) && fails())
+        return -1;
+    fd = disk.real->open(path, flags, mode);
+    if (fd >= 0 && fd < 1024)
+        disk.durable[fd] = flags & O_CREAT ? 0 : (uint64_t)disk_size(fd);
+    return fd;
+}
+
+static ssize_t bad_pwritev(int fd, const struct iovec *v, int n, off_t at)
+{
+    struct iovec part = v[0];
+
+    if (!fails())
+        return disk.real->pwritev(fd, v, n, at);
+    part.iov_len /= 2;
+    (void)disk.real->pwritev(fd, &part, 1, at);
+    return -1;
+}
+
+static int bad_fdatasync(int fd)
+{
+    char zero = 0;
+
+    if (!fails()) {
+        int rc = disk.real->fdatasync(fd);
+
+        if (rc == 0)
+            disk.durable[fd] = (uint64_t)disk_size(fd);
+        return rc;
+    }
+    for (int64_t at = (int64_t)disk.durable[fd]; at < disk_size(fd); at++)
+        assert_int_equal(pwrite(fd, &zero, 1, at), 1);
+    errno = EIO;
+    return -1;
+}
+
+static int bad_ftruncate(int fd, off_t size)
+{
+    if (fails())
+        return -1;
+    if ((uint64_t)size < disk.durable[fd])
+        disk.durable[fd] = (uint64_t)size;
+    return disk.real->ftruncate(fd, size);
+}
+
+static int bad_fsync(int fd)
+{
+    return fails() ? -1 : disk.real->fsync(fd);
+}
+
+static int bad_fallocate(int fd, int mode, off_t at, off_t len)
+{
+    return fails() ? -1 : disk.real->fallocate(fd, mode, at, len);
+}
+
+static int bad_rename(const char *from, const char *to)
+{
+    return fails() ? -1 : disk.real->rename(from, to);
+}
+
+static int bad_unlink(const char *path)
+{
+    return fails() ? -1 : disk.real->unlink(path);
+}
+
+static void disk_begin(long fail_at, long more)
+{
+    disk.real = disk_table();
+    disk.ops = *disk.real;
+    disk.ops.open = bad_open;
+    disk.ops.pwritev = bad_pwritev;
+    disk.ops.fdatasync = bad_fdatasync;
+    disk.ops.fsync = bad_fsync;
+    disk.ops.ftruncate = bad_ftruncate;
+    disk.ops.fallocate = bad_fallocate;
+    disk.ops.rename = bad_rename;
+    disk.ops.unlink = bad_unlink;
+    disk.calls = 0;
+    disk.fail_at = fail_at;
+    disk.more = more;
+    disk_use(&disk.ops);
+}
+
+#define BATCHES 12
+struct feed { uint64_t stored, applied; struct log_pos end, place[BATCHES * 4 + 1]; unsigned troubles; };
+
+/* Store batch after batch, trying again as a peer would; what was told "stored" is noted. */
+static void feed(struct artlog *l, struct feed *f, enum artlog_fsync how)
+{
+    struct err e = { 0 };
+
+    (void)how;
+    for (unsigned i = 0, tries = 0; i < BATCHES && tries < 200; tries++) {
+        struct log_pos first;
+
+        if (kit_append(l, f->stored + 1, 3, 700, &first, &e) != 0 || artlog_sync(l, &e) != 0) {
+            assert_true(e.text[0] != '\0');
+            f->troubles++;
+            continue;
+        }
+        for (unsigned k = 0; k < 3; k++)
+            f->place[++f->stored] = k == 0 ? first : nowhere;
+        f->applied = artlog_next_seq(l) - 1;
+        artlog_publish(l, f->applied);
+        artlog_end(l, &f->end);
+        i++;
+    }
+}
+
+/* All that was stored is there, once, in order, where it was said to be; nothing else. */
+static void all_stored(const char *dir, const struct feed *f, bool exact, long n)
+{
+    struct artlog *l = kit_log(dir, 5000, true);
+    struct buf scratch = { 0 };
+    struct kit_told t;
+    struct err e = { 0 };
+    struct record r;
+    struct log_reader *in;
+    struct log_pos pos;
+    uint64_t tag = 0;
+
+    if (kit_recover(l, f->applied, f->end, &t, &e) < 0 || t.behind)
+        fail_msg("call %ld: %s", n, e.text);
+    assert_true(artlog_next_seq(l) > f->applied);
+    for (uint64_t i = 1; i <= f->stored; i++)
+        if (f->place[i].segment != 0) {
+            assert_int_equal(artlog_read(l, &f->place[i], &r, numbers, RECORD_NUMBERS_MAX, &scratch, &e), 0);
+            assert_int_equal(kit_tag(r.data), i);
+        }
+    artlog_publish(l, artlog_next_seq(l) - 1);
+    in = log_reader_new(l, 1, &e);
+    while (log_reader_next(in, &r, &pos, &e) == 1) {
+        if (r.kind == RECORD_SNAPSHOT)
+            continue;
+        if (r.flags & RECORD_GONE)
+            fail_msg("call %ld: record %llu has no data", n, (unsigned long long)r.seq);
+        if (kit_tag(r.data) != ++tag)
+            fail_msg("call %ld: tag %llu instead of %llu", n, (unsigned long long)kit_tag(r.data), (unsigned long long)tag);
+    }
+    if (exact ? tag != f->stored : tag < f->stored)
+        fail_msg("call %ld: %llu stored, %llu there", n, (unsigned long long)f->stored, (unsigned long long)tag);
+    log_reader_free(&in);
+    buf_fini(&scratch);
+    artlog_close(&l);
+}
+
+/* Fail the n-th call, n = 1, 2, 3 ... until a whole feed has gone through. */
+static void fail_each_call(const char *name, long more, bool kill)
+{
+    long n;
+    unsigned troubles = 0;
+
+    for (n = 1;; n++) {
+        const char *dir = kit_path("%s-%ld", name, n);
+        struct artlog_options o = { .dir = dir, .segment_bytes = 5000, .fsync = FSYNC_ALWAYS, .writable = true };
+        struct feed f = { 0 };
+        struct kit_told t;
+        struct err e = { 0 };
+        struct artlog *l;
+
+        disk_begin(n, more);
+        do
+            l = artlog_open(&o, &e);
+        while (l == NULL && disk.calls < n + more + 20);
+        assert_non_null(l);
+        if (kit_recover(l, 0, nowhere, &t, &e) < 0)
+            fail_msg("call %ld: %s", n, e.text);
+        feed(l, &f, FSYNC_ALWAYS);
+        assert_int_equal(f.stored, BATCHES * 3);
+        if (!kill) {
+            artlog_close(&l);
+            disk_use(NULL);
+            all_stored(dir, &f, true, n);
+        } else {
+            disk_use(NULL);
+            all_stored(dir, &f, true, n);        /* the first one never closed */
+            artlog_close(&l);
+        }
+        troubles += f.troubles;
+        if (disk.calls < n)
+            break;
+    }
+    print_message("# %s: %ld calls, %u troubles told\n", name, n, troubles);
+    assert_true(n > 20 && troubles > 0);
+}
+
+static void a_failing_call_loses_and_doubles_nothing(void **state)
+{
+    (void)state;
+    fail_each_call("one", 0, false);
+}
+
+static void a_disk_failing_for_a_while_loses_and_doubles_nothing(void **state)
+{
+    (void)state;
+    fail_each_call("many", 7, false);
+}
+
+static void a_failing_call_then_a_kill_loses_and_doubles_nothing(void **state)
+{
+    (void)state;
+    fail_each_call("kill", 2, true);
+}
+
+/* The disk fails for good at call n and the program is killed: what was told stored is there. */
+static void a_disk_failing_for_good_keeps_what_was_promised(void **state)
+{
+    long n;
+
+    (void)state;
+    for (n = 1;; n++) {
+        const char *dir = kit_path("dead-%ld", n);
+        struct artlog_options o = { .dir = dir, .segment_bytes = 5000, .fsync = FSYNC_ALWAYS, .writable = true };
+        struct feed f = { 0 };
+        struct kit_told t;
+        struct err e = { 0 };
+        struct artlog *l;
+
+        disk_begin(n, 1 << 30);
+        if ((l = artlog_open(&o, &e)) != NULL && kit_recover(l, 0, nowhere, &t, &e) >= 0)
+            feed(l, &f, FSYNC_ALWAYS);
+        disk_use(NULL);
+        all_stored(dir, &f, false, n);
+        artlog_close(&l);
+        if (disk.calls < n)
+            break;
+        assert_true(f.stored < BATCHES * 3);
+    }
+    assert_true(n > 20);
+}
+
+/* I2: what was published is not cut off, whatever fails; its numbers are not given again. */
+static void interval_and_never_keep_what_was_told(void **state)
+{
+    (void)state;
+    for (int how = FSYNC_INTERVAL; how <= FSYNC_NEVER; how++)
+        for (long n = 1; n < 200; n++) {
+            const char *dir = kit_path("lazy%d-%ld", how, n);
+            struct artlog_options o = { .dir = dir, .segment_bytes = 5000, .fsync = (enum artlog_fsync)how,
+                                        .fsync_interval_us = 1, .writable = true };
+            struct feed f = { 0 };
+            struct kit_told t;
+            struct err e = { 0 };
+            struct artlog *l;
+
+            disk_begin(n, 0);
+            /* here a failed sync loses nothing but itself: what it should have done is not promised */
+            disk.ops.fdatasync = bad_fsync;
+            while ((l = artlog_open(&o, &e)) == NULL)
+                ;
+            if (kit_recover(l, 0, nowhere, &t, &e) < 0)
+                fail_msg("%s", e.text);
+            feed(l, &f, o.fsync);
+            assert_int_equal(f.stored, BATCHES * 3);
+            artlog_close(&l);
+            disk_use(NULL);
+            all_stored(dir, &f, true, n);
+            if (disk.calls < n)
+                break;
+            assert_true(n < 199);
+        }
+}
+
+/* ENOSPC while blocks are asked for ahead is no trouble of the append's. */
+static void no_room_ahead_is_no_trouble(void **state)
+{
+    struct kit_told t;
+    struct artlog *l = kit_log_recovered(kit_path("ahead"), 1 << 20, &t);
+
+    (void)state;
+    kit_put(l, 1, 3, 100);
+    artlog_close(&l);
+    l = kit_log_recovered(kit_path("ahead"), 1 << 20, &t);
+    disk_begin(1, 0);                        /* the first call of the append is the fallocate */
+    kit_put(l, 4, 3, 100);
+    assert_int_equal(disk.calls, 3);
+    disk_use(NULL);
+    artlog_close(&l);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_file_cut_at_every_byte_keeps_the_whole_records),
+        cmocka_unit_test(garbage_behind_the_end_is_cut_off),
+        cmocka_unit_test(a_wrong_octet_in_the_tail_never_passes),
+        cmocka_unit_test(a_bad_header_before_the_last_segment_refuses_and_changes_nothing),
+        cmocka_unit_test(a_last_segment_without_its_first_record_refuses),
+        cmocka_unit_test(a_segment_of_another_number_is_not_taken),
+        cmocka_unit_test(zeroed_data_is_told_when_a_whole_record_follows_and_cut_when_none_does),
+        cmocka_unit_test(a_log_that_ends_early_goes_on_above_what_was_applied),
+        cmocka_unit_test(a_missing_segment_before_others_refuses_when_the_database_ends_in_it),
+        cmocka_unit_test(an_unborn_segment_is_swept_away),
+        cmocka_unit_test(a_failing_call_loses_and_doubles_nothing),
+        cmocka_unit_test(a_disk_failing_for_a_while_loses_and_doubles_nothing),
+        cmocka_unit_test(a_failing_call_then_a_kill_loses_and_doubles_nothing),
+        cmocka_unit_test(a_disk_failing_for_good_keeps_what_was_promised),
+        cmocka_unit_test(interval_and_never_keep_what_was_told),
+        cmocka_unit_test(no_room_ahead_is_no_trouble),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
