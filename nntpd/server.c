@@ -221,6 +221,7 @@ static void on_signal(evutil_socket_t sig, short what, void *arg)
     (void)what;
     if (sig != SIGHUP) {
         log_msg(LOG_NOTICE, "%s: stopping on signal %d", nntpd_conf(n)->site.name, (int)sig);
+        child_want(n->child, false);   /* a terminal's ^C reached it as well: no news */
         nntpd_stop(n);
         return;
     }
@@ -338,6 +339,8 @@ static void on_stop(struct mail *m)
     struct nntpd *n = ((struct nntpd_mail *)m)->n;
 
     free(m);
+    if (n->child != NULL)
+        child_want(n->child, false);
     event_base_loopexit(n->base, NULL);
 }
 
@@ -379,11 +382,8 @@ void nntpd_close(struct nntpd **np)
         control_close(&n->control);
     resolve_free(&n->resolve);         /* posts to workers */
     stop_workers(n);
-    if (n->child != NULL)
-        child_want(n->child, false);
     lane_free(&n->lane);
-    if (n->store != NULL)
-        store_close(&n->store);
+    store_close(&n->store);
     child_free(&n->child);             /* woken by the store until here */
     for (unsigned i = 0; i < n->n_worker; i++)
         worker_free(&n->worker[i]);
