@@ -5,7 +5,7 @@
  *           lane.  his_apply and his_published from the applier.
  * Crash:    what was applied is as durable as the database; claims do not
  *           survive: the peer will be asked again.
- * Memory:   16 bits an id for the filter, a fixed cache of the newest answers,
+ * Memory:   24 bits an id for the filter, a fixed cache of the newest answers,
  *           200 bytes a claim in flight.
  * Standard: RFC 3977 6.3.2, RFC 4644 2.4 (431 while claimed).
  */
