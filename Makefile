@@ -71,7 +71,7 @@ $(B)/%.o: %.c
 UNIT = $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/*_*.c))
 room_of = $(firstword $(subst _, ,$(notdir $(1))))
 .SECONDEXPANSION:
-$(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/tests/kit.o $$(call arch,$$(LINK_$$(call room_of,$$@)))
+$(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/tests/kit.o $(B)/tests/simdisk.o $$(call arch,$$(LINK_$$(call room_of,$$@)))
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 

@@ -1,0 +1,675 @@
+/* simdisk.c - a disk that loses power.  See simdisk.h.
+ *
+ *     names     path -> node        as it is now (and, kept beside it, as it
+ *               |                   surely is on the disk)
+ *     node      durable bytes + list of changes since the last sync
+ *     moves     changes of names since the sync of their directory
+ *
+ * A file is read into memory when it is first opened for writing, renamed or
+ * removed: before that nothing about it is unsure.  A cut computes names and
+ * bytes, removes all files it knows and writes them anew.
+ */
+#include "tests/simdisk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/buf.h"
+#include "lib/disk.h"
+#include "lib/map.h"
+#include "lib/mem.h"
+
+enum { SECTOR = 512, FDS = 4096 };
+
+enum change_kind { CHANGE_WRITE, CHANGE_SIZE, CHANGE_GROW, CHANGE_PUNCH };
+
+struct change {
+    enum change_kind kind;
+    uint64_t at, n;            /* SIZE and GROW: at is the size */
+    char    *bytes;            /* WRITE                         */
+    STAILQ_ENTRY(change) link;
+};
+
+struct node {
+    char    *p;                /* durable bytes */
+    uint64_t n, cap;
+    mode_t   mode;
+    STAILQ_HEAD(, change) changes;
+    SLIST_ENTRY(node) link;
+};
+
+/* A name now means 'to' (NULL: nothing) where it meant something else before. */
+struct move {
+    char        *path;
+    struct node *to;
+    unsigned     step;         /* moves of one rename share it */
+    STAILQ_ENTRY(move) link;
+};
+
+/* What is known about a path. */
+struct name { char *path; struct node *now, *durable; };
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static const struct disk_ops *real;
+static struct map *names;
+static SLIST_HEAD(, node) nodes = SLIST_HEAD_INITIALIZER(nodes);
+static STAILQ_HEAD(, move) moves = STAILQ_HEAD_INITIALIZER(moves);
+static struct node *node_of[FDS];
+static char *dir_of[FDS];      /* directories opened */
+static unsigned long ops, fail_at, stop_at;
+static unsigned step;
+static int fail_sys;
+static bool count_reads, stopped;
+static uint64_t dice = 1;
+
+static uint64_t roll(uint64_t below)
+{
+    dice ^= dice << 13, dice ^= dice >> 7, dice ^= dice << 17;
+    return (dice * UINT64_C(0x2545f4914f6cdd1d) >> 11) % below;
+}
+
+static bool coin(void)
+{
+    return roll(2) == 0;
+}
+
+/* ---- nodes and their bytes --------------------------------------------- */
+
+static void set_size(struct node *d, uint64_t n)
+{
+    if (n > d->cap) {
+        d->cap = n * 2;
+        d->p = xrealloc(d->p, d->cap);
+    }
+    if (n > d->n)
+        memset(d->p + d->n, 0, n - d->n);
+    d->n = n;
+}
+
+static void put_bytes(struct node *d, const char *p, uint64_t at, uint64_t n)
+{
+    if (at + n > d->n)
+        set_size(d, at + n);
+    memcpy(d->p + at, p, n);
+}
+
+static void apply(struct node *d, const struct change *c)
+{
+    switch (c->kind) {
+    case CHANGE_WRITE:
+        put_bytes(d, c->bytes, c->at, c->n);
+        return;
+    case CHANGE_SIZE:
+        set_size(d, c->at);
+        return;
+    case CHANGE_GROW:
+        if (c->at > d->n)
+            set_size(d, c->at);
+        return;
+    case CHANGE_PUNCH:
+        if (c->at < d->n)
+            memset(d->p + c->at, 0, c->at + c->n > d->n ? d->n - c->at : c->n);
+        return;
+    }
+}
+
+/* Some sectors of a write, not others. */
+static void apply_torn(struct node *d, const struct change *c)
+{
+    for (uint64_t i = 0, n; i < c->n; i += n) {
+        n = SECTOR - (c->at + i) % SECTOR;
+        n = n < c->n - i ? n : c->n - i;
+        if (coin())
+            put_bytes(d, c->bytes + i, c->at + i, n);
+    }
+}
+
+/* Forget the changes, after 'how' saw each with its place from the end (1 is the last). */
+static void settle(struct node *d, void (*how)(struct node *, const struct change *, unsigned, void *), void *arg)
+{
+    struct change *c;
+    unsigned left = 0;
+
+    STAILQ_FOREACH(c, &d->changes, link)
+        left++;
+    while ((c = STAILQ_FIRST(&d->changes)) != NULL) {
+        STAILQ_REMOVE_HEAD(&d->changes, link);
+        how(d, c, left--, arg);
+        free(c->bytes);
+        free(c);
+    }
+}
+
+static void keep(struct node *d, const struct change *c, unsigned left, void *arg)
+{
+    (void)left, (void)arg;
+    apply(d, c);
+}
+
+static void keep_some(struct node *d, const struct change *c, unsigned left, void *arg)
+{
+    (void)left, (void)arg;
+    if (coin())
+        apply(d, c);
+    else if (c->kind == CHANGE_WRITE && coin())
+        apply_torn(d, c);
+}
+
+/* All but the last ones, the one between torn. */
+static void keep_first(struct node *d, const struct change *c, unsigned left, void *arg)
+{
+    const unsigned *gone = arg;
+
+    if (left > *gone)
+        apply(d, c);
+    else if (left == *gone && c->kind == CHANGE_WRITE)
+        apply_torn(d, c);
+}
+
+static void lose_power(struct node *d)
+{
+    struct change *c;
+    unsigned n = 0, gone;
+
+    STAILQ_FOREACH(c, &d->changes, link)
+        n++;
+    gone = n == 0 ? 0 : roll(4) == 0 ? n + 1 : roll(4) == 0 ? 0 : 1 + (unsigned)roll(n);
+    if (coin())
+        settle(d, keep_some, NULL);
+    else
+        settle(d, keep_first, &gone);
+}
+
+static struct node *node_new(mode_t mode)
+{
+    struct node *d = xcalloc(1, sizeof *d);
+
+    d->mode = mode;
+    STAILQ_INIT(&d->changes);
+    SLIST_INSERT_HEAD(&nodes, d, link);
+    return d;
+}
+
+static void note(struct node *d, enum change_kind kind, uint64_t at, uint64_t n, const char *bytes)
+{
+    struct change *c = xcalloc(1, sizeof *c);
+
+    *c = (struct change){ .kind = kind, .at = at, .n = n };
+    if (bytes != NULL)
+        c->bytes = memcpy(xmalloc(n), bytes, n);
+    STAILQ_INSERT_TAIL(&d->changes, c, link);
+}
+
+/* ---- names -------------------------------------------------------------- */
+
+/* The path with its directory's one true name. */
+static char *true_path(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *dir = slash == NULL ? xstrdup(".") : xasprintf("%.*s", slash == path ? 1 : (int)(slash - path), path);
+    char *true_dir = realpath(dir, NULL);
+    char *out = xasprintf("%s/%s", true_dir != NULL ? true_dir : dir, slash == NULL ? path : slash + 1);
+
+    free(dir);
+    free(true_dir);
+    return out;
+}
+
+static bool is_in(const char *path, const char *dir)
+{
+    size_t n = (size_t)(strrchr(path, '/') - path);
+
+    return n == strlen(dir) && memcmp(path, dir, n) == 0;
+}
+
+static struct node *load(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    struct node *d = NULL;
+    struct stat st;
+
+    if (fd < 0)
+        return NULL;
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+        d = node_new(st.st_mode & 07777);
+        set_size(d, (uint64_t)st.st_size);
+        for (uint64_t at = 0; at < d->n;) {
+            ssize_t got = pread(fd, d->p + at, d->n - at, (off_t)at);
+
+            need(got > 0);
+            at += (uint64_t)got;
+        }
+    }
+    close(fd);
+    return d;
+}
+
+/* What we know about a path; learned from the disk the first time. */
+static struct name *know(const char *path)
+{
+    char *p = true_path(path);
+    struct name *n = map_get(names, span_of(p));
+
+    if (n != NULL) {
+        free(p);
+        return n;
+    }
+    n = xcalloc(1, sizeof *n);
+    n->path = p;
+    n->now = n->durable = load(p);
+    map_put(names, span_of(p), n);
+    return n;
+}
+
+/* The same, but only if it was learned before. */
+static struct name *known(const char *path)
+{
+    char *p = true_path(path);
+    struct name *n = map_get(names, span_of(p));
+
+    free(p);
+    return n;
+}
+
+static void move(struct name *n, struct node *to)
+{
+    struct move *m = xcalloc(1, sizeof *m);
+
+    n->now = to;
+    *m = (struct move){ .path = xstrdup(n->path), .to = to, .step = step };
+    STAILQ_INSERT_TAIL(&moves, m, link);
+}
+
+/* Make the moves durable that 'dir' (NULL: any) holds; with 'most' only those many steps. */
+static void settle_names(const char *dir, unsigned most)
+{
+    STAILQ_HEAD(, move) rest = STAILQ_HEAD_INITIALIZER(rest);
+    struct move *m;
+    unsigned done = 0, at = 0;
+
+    while ((m = STAILQ_FIRST(&moves)) != NULL) {
+        STAILQ_REMOVE_HEAD(&moves, link);
+        if (dir != NULL && !is_in(m->path, dir)) {
+            STAILQ_INSERT_TAIL(&rest, m, link);
+            continue;
+        }
+        if (m->step != at) {
+            at = m->step;
+            done++;
+        }
+        if (done <= most)
+            ((struct name *)map_get(names, span_of(m->path)))->durable = m->to;
+        free(m->path);
+        free(m);
+    }
+    STAILQ_CONCAT(&moves, &rest);
+}
+
+/* ---- the operations ------------------------------------------------------ */
+
+enum outcome { WORKS, FAILS, HALF };
+
+/* Count an operation; say what becomes of it.  'is_read': see simdisk_count_reads. */
+static enum outcome begin(bool is_read)
+{
+    if (!stopped && (!is_read || count_reads))
+        ops++;
+    if (stop_at != 0 && ops >= stop_at)
+        stopped = true;
+    if (stopped) {
+        errno = EIO;
+        return FAILS;
+    }
+    if (fail_at == 0 || ops != fail_at || (is_read && !count_reads))
+        return WORKS;
+    errno = fail_sys;
+    fail_at = 0;
+    return HALF;
+}
+
+/* An operation that happens or does not. */
+static bool works(bool is_read)
+{
+    return begin(is_read) == WORKS;
+}
+
+static void remember_fd(int fd, struct node *d, char *dir)
+{
+    need(fd < FDS);
+    free(dir_of[fd]);
+    node_of[fd] = d;
+    dir_of[fd] = dir;
+}
+
+static int sim_open_locked(const char *path, int flags, mode_t mode)
+{
+    bool writes = (flags & O_ACCMODE) != O_RDONLY || (flags & (O_CREAT | O_TRUNC));
+    struct name *n = writes ? know(path) : known(path);
+    bool makes = writes && n != NULL && n->now == NULL && (flags & O_CREAT);
+    char *whole;
+    int fd;
+
+    if (!works(!makes && !(flags & O_TRUNC)))
+        return -1;
+    if ((fd = real->open(path, flags, mode)) < 0)
+        return -1;
+    if (flags & O_DIRECTORY) {
+        whole = realpath(path, NULL);
+        remember_fd(fd, NULL, whole);
+        return fd;
+    }
+    if (makes) {
+        step++;
+        move(n, node_new(mode));
+    } else if (n != NULL && n->now != NULL && (flags & O_TRUNC)) {
+        note(n->now, CHANGE_SIZE, 0, 0, NULL);
+    }
+    remember_fd(fd, n != NULL ? n->now : NULL, NULL);
+    return fd;
+}
+
+static ssize_t write_bytes(int fd, const char *p, size_t n, off_t at)
+{
+    struct iovec v = { (void *)(uintptr_t)p, n };
+    ssize_t done = real->pwritev(fd, &v, 1, at);
+
+    if (done > 0 && node_of[fd] != NULL)
+        note(node_of[fd], CHANGE_WRITE, (uint64_t)at, (uint64_t)done, p);
+    return done;
+}
+
+static ssize_t sim_pwritev_locked(int fd, const struct iovec *v, int count, off_t at)
+{
+    struct buf all = { 0 };
+    enum outcome o = begin(false);
+    size_t part = 0;
+    int sys = errno;
+    ssize_t done;
+
+    if (o == FAILS)
+        return -1;
+    for (int i = 0; i < count; i++)
+        buf_add(&all, v[i].iov_base, v[i].iov_len);
+    if (o == HALF)
+        part = buf_len(&all) > 0 ? (size_t)roll(buf_len(&all)) : 0;
+    else
+        part = buf_len(&all);
+    done = part > 0 ? write_bytes(fd, buf_data(&all), part, at) : 0;
+    buf_fini(&all);
+    if (o == WORKS)
+        return done;
+    if (sys == ENOSPC && done > 0) {
+        fail_at = ops + 1;          /* the disk is full: a part fits, the rest is told next time */
+        return done;
+    }
+    errno = sys;
+    return -1;
+}
+
+static int sim_fdatasync_locked(int fd)
+{
+    struct node *d = node_of[fd];
+    enum outcome o = begin(false);
+    int sys = errno;
+
+    if (o == FAILS)
+        return -1;
+    if (o == HALF) {
+        /* the kernel forgets that these were dirty: kept by chance or lost for good */
+        if (d != NULL)
+            settle(d, keep_some, NULL);
+        errno = sys;
+        return -1;
+    }
+    if (d != NULL)
+        settle(d, keep, NULL);
+    return 0;
+}
+
+static int sim_fsync_locked(int fd)
+{
+    if (dir_of[fd] == NULL)
+        return sim_fdatasync_locked(fd);
+    if (!works(false))
+        return -1;
+    settle_names(dir_of[fd], UINT_MAX);
+    return 0;
+}
+
+static int sim_ftruncate_locked(int fd, off_t size)
+{
+    if (!works(false) || real->ftruncate(fd, size) < 0)
+        return -1;
+    if (node_of[fd] != NULL)
+        note(node_of[fd], CHANGE_SIZE, (uint64_t)size, 0, NULL);
+    return 0;
+}
+
+static int sim_fallocate_locked(int fd, int mode, off_t at, off_t len)
+{
+    struct node *d = node_of[fd];
+
+    if (!works(false) || real->fallocate(fd, mode, at, len) < 0)
+        return -1;
+    if (d != NULL && (mode & FALLOC_FL_PUNCH_HOLE))
+        note(d, CHANGE_PUNCH, (uint64_t)at, (uint64_t)len, NULL);
+    else if (d != NULL && !(mode & FALLOC_FL_KEEP_SIZE))
+        note(d, CHANGE_GROW, (uint64_t)(at + len), 0, NULL);
+    return 0;
+}
+
+static int sim_rename_locked(const char *from, const char *to)
+{
+    struct name *a = know(from), *c = know(to);
+
+    if (!works(false) || real->rename(from, to) < 0)
+        return -1;
+    step++;
+    move(c, a->now);
+    if (a != c)
+        move(a, NULL);
+    return 0;
+}
+
+static int sim_unlink_locked(const char *path)
+{
+    struct name *n = know(path);
+
+    if (!works(false) || real->unlink(path) < 0)
+        return -1;
+    step++;
+    move(n, NULL);
+    return 0;
+}
+
+static ssize_t sim_pread_locked(int fd, void *p, size_t n, off_t at)
+{
+    return works(true) ? real->pread(fd, p, n, at) : -1;
+}
+
+static int sim_close_locked(int fd)
+{
+    if (fd >= 0 && fd < FDS)
+        remember_fd(fd, NULL, NULL);
+    return real->close(fd);
+}
+
+/* Each operation under the lock, errno kept across its release. */
+#define LOCKED(type, name, params, args)             \
+    static type name params                          \
+    {                                                \
+        type rc;                                     \
+        int sys;                                     \
+                                                     \
+        pthread_mutex_lock(&lock);                   \
+        rc = name##_locked args;                     \
+        sys = errno;                                 \
+        pthread_mutex_unlock(&lock);                 \
+        errno = sys;                                 \
+        return rc;                                   \
+    }
+
+LOCKED(int, sim_open, (const char *path, int flags, mode_t mode), (path, flags, mode))
+LOCKED(int, sim_close, (int fd), (fd))
+LOCKED(ssize_t, sim_pread, (int fd, void *p, size_t n, off_t at), (fd, p, n, at))
+LOCKED(ssize_t, sim_pwritev, (int fd, const struct iovec *v, int n, off_t at), (fd, v, n, at))
+LOCKED(int, sim_fdatasync, (int fd), (fd))
+LOCKED(int, sim_fsync, (int fd), (fd))
+LOCKED(int, sim_ftruncate, (int fd, off_t size), (fd, size))
+LOCKED(int, sim_fallocate, (int fd, int mode, off_t at, off_t len), (fd, mode, at, len))
+LOCKED(int, sim_rename, (const char *from, const char *to), (from, to))
+LOCKED(int, sim_unlink, (const char *path), (path))
+
+static const struct disk_ops table = {
+    .open = sim_open, .close = sim_close, .pread = sim_pread, .pwritev = sim_pwritev, .fdatasync = sim_fdatasync,
+    .fsync = sim_fsync, .ftruncate = sim_ftruncate, .fallocate = sim_fallocate, .rename = sim_rename,
+    .unlink = sim_unlink,
+};
+
+/* ---- power ---------------------------------------------------------------- */
+
+/* Forget everything: what is there now is durable. */
+static void forget(void)
+{
+    struct span key;
+    struct node *d;
+    size_t at = 0;
+    void *v;
+
+    settle_names(NULL, UINT_MAX);
+    while (map_next(names, &at, &key, &v)) {
+        free(((struct name *)v)->path);
+        free(v);
+    }
+    map_free(&names);
+    names = map_new();
+    while ((d = SLIST_FIRST(&nodes)) != NULL) {
+        SLIST_REMOVE_HEAD(&nodes, link);
+        settle(d, keep, NULL);
+        free(d->p);
+        free(d);
+    }
+    for (int fd = 0; fd < FDS; fd++)
+        remember_fd(fd, NULL, NULL);
+    ops = fail_at = stop_at = 0;
+    stopped = false;
+}
+
+void simdisk_use(void)
+{
+    disk_use(NULL);
+    real = disk_table();
+    if (names == NULL)
+        names = map_new();
+    forget();
+    disk_use(&table);
+}
+
+void simdisk_end(void)
+{
+    disk_use(NULL);
+    forget();
+    map_free(&names);
+}
+
+static void write_out(const char *path, const struct node *d)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+    need(fd >= 0);
+    need(fchmod(fd, d->mode) == 0 && ftruncate(fd, (off_t)d->n) == 0);
+    for (uint64_t at = 0, n; at < d->n; at += n) {
+        static const char zeros[4096];
+
+        n = d->n - at < sizeof zeros ? d->n - at : sizeof zeros;
+        if (memcmp(d->p + at, zeros, n) != 0)
+            need(pwrite(fd, d->p + at, n, (off_t)at) == (ssize_t)n);
+    }
+    close(fd);
+}
+
+/* Each directory keeps some of its unsynced moves, the earliest first. */
+static void lose_names(void)
+{
+    struct move *m;
+
+    while ((m = STAILQ_FIRST(&moves)) != NULL) {
+        char *dir = xasprintf("%.*s", (int)(strrchr(m->path, '/') - m->path), m->path);
+        unsigned n = 0, at = 0;
+
+        STAILQ_FOREACH(m, &moves, link)
+            if (is_in(m->path, dir) && m->step != at) {
+                at = m->step;
+                n++;
+            }
+        settle_names(dir, (unsigned)roll(n + 1));
+        free(dir);
+    }
+}
+
+void simdisk_cut(uint64_t seed)
+{
+    struct span key;
+    struct node *d;
+    size_t at = 0;
+    void *v;
+
+    pthread_mutex_lock(&lock);
+    dice = (seed + 1) * UINT64_C(0x9e3779b97f4a7c15) | 1;
+    lose_names();
+    SLIST_FOREACH(d, &nodes, link)
+        lose_power(d);
+    while (map_next(names, &at, &key, &v))
+        need(unlink(((struct name *)v)->path) == 0 || errno == ENOENT);
+    for (at = 0; map_next(names, &at, &key, &v);)
+        if (((struct name *)v)->durable != NULL)
+            write_out(((struct name *)v)->path, ((struct name *)v)->durable);
+    forget();
+    pthread_mutex_unlock(&lock);
+}
+
+unsigned long simdisk_ops(void)
+{
+    unsigned long n;
+
+    pthread_mutex_lock(&lock);
+    n = ops;
+    pthread_mutex_unlock(&lock);
+    return n;
+}
+
+bool simdisk_stopped(void)
+{
+    bool is;
+
+    pthread_mutex_lock(&lock);
+    is = stopped;
+    pthread_mutex_unlock(&lock);
+    return is;
+}
+
+/* These are set before the work begins: no other thread looks. */
+
+void simdisk_count_reads(bool reads)
+{
+    count_reads = reads;
+}
+
+void simdisk_fail_at(unsigned long n, int sys)
+{
+    fail_at = n;
+    fail_sys = sys;
+}
+
+void simdisk_stop_at(unsigned long n)
+{
+    stop_at = n;
+}
