@@ -283,8 +283,12 @@ static void run_variant(struct session *s, struct call *c)
 {
     const struct command_table *t = c->row->variants;
 
+    if (c->n == 0 && t->without < 0) {
+        reply(s, "501 Syntax is: %s %s", c->row->name, c->row->args);
+        return;
+    }
     if (c->n == 0) {
-        c->row = t->without >= 0 ? &t->row[t->without] : NULL;
+        c->row = &t->row[t->without];
     } else {
         unsigned kept = c->n < CALL_ARGS ? c->n : CALL_ARGS;
 

@@ -104,11 +104,12 @@ void reply(struct session *s, const char *fmt, ...)
 /* The fast one: CHECK's.  Ids were tried (printable) or are cleaned here. */
 void reply_id(struct session *s, int code, struct span id, const char *text)
 {
-    char line[LINE_MOST + 128];
+    char line[LINE_MOST];
     size_t n = 4, m = strlen(text);
 
-    if (id.n > ARGUMENT_MOST)
-        id.n = ARGUMENT_MOST;
+    m = m < 100 ? m : 100;
+    if (id.n > LINE_MOST - 7 - m)
+        id.n = LINE_MOST - 7 - m;
     line[0] = (char)('0' + code / 100);
     line[1] = (char)('0' + code / 10 % 10);
     line[2] = (char)('0' + code % 10);
@@ -117,7 +118,6 @@ void reply_id(struct session *s, int code, struct span id, const char *text)
     n += clean(line + n, id.n);
     if (m > 0) {
         line[n++] = ' ';
-        m = m < 100 ? m : 100;
         memcpy(line + n, text, m);
         n += clean(line + n, m);
     }
