@@ -9,11 +9,12 @@
 #   make unit            unit tests alone;  make build/tests/unit/NAME: one of them
 #   make rooms           do the includes keep to doc/rooms?
 #   make bench           figures;  make fuzz T=wire SECONDS=60: look for crashes
-#   make clean
+#   make clean;  V=1 with any: show the commands
 
 PREFIX  = /usr/local
 DESTDIR =
 SITE    = var
+say     = $(if $(V),,@echo "  $@"; )
 
 comma := ,
 B     = build$(if $(SAN),-$(subst $(comma),-,$(SAN)))
@@ -61,11 +62,11 @@ $(B)/bin/feeder:  $(B)/feeder/main.o $(call arch,$(LINK_feeder))
 $(B)/bin/newsctl: $(B)/ctl/main.o    $(call arch,$(LINK_ctl))
 $(PROGRAMS):
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(say)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+	$(say)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
 # tests/unit/ROOM_MODULE.c is a cmocka program that sees its room and those below
 UNIT = $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/*_*.c))
@@ -73,7 +74,7 @@ room_of = $(firstword $(subst _, ,$(notdir $(1))))
 .SECONDEXPANSION:
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/tests/kit.o $(B)/tests/simdisk.o $$(call arch,$$(LINK_$$(call room_of,$$@)))
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+	$(say)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
 unit: $(UNIT)
 	@tests/run-unit $(B) $(UNIT)
