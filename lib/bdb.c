@@ -704,13 +704,6 @@ static ssize_t route_write(int fd, const void *p, size_t n)
     return at < 0 ? -1 : moved(fd, at, route_pwrite(fd, p, n, at));
 }
 
-static ssize_t route_read(int fd, void *p, size_t n)
-{
-    off_t at = lseek(fd, 0, SEEK_CUR);
-
-    return at < 0 ? -1 : moved(fd, at, route_pread(fd, p, n, at));
-}
-
 static int route_close(int fd)                             { return disk_table()->close(fd); }
 static int route_fsync(int fd)                             { return disk_table()->fdatasync(fd); }
 static int route_ftruncate(int fd, off_t size)             { return disk_table()->ftruncate(fd, size); }
@@ -724,7 +717,7 @@ void bdb_route(void)
     db_env_set_func_ftruncate(route_ftruncate);
     db_env_set_func_pread(route_pread);
     db_env_set_func_pwrite(route_pwrite);
-    db_env_set_func_read(route_read);
+    /* not read: Berkeley DB takes a short one (the end of the log) for an error when it is replaced */
     db_env_set_func_write(route_write);
     db_env_set_func_rename(route_rename);
     db_env_set_func_unlink(route_unlink);
