@@ -13,7 +13,7 @@ static const char text[] =
     "peer \"again\" { address = { \"192.0.2.1\" } accept = true }\n"
     "peer \"named\" { address = { \"named.example\" } accept = true }\n"
     "peer \"only-sent-to\" { address = { \"192.0.2.9\" } accept = false send = true }\n"
-    "access \"all\" { from = { \"10.0.0.0/8\" } read = { \"*\" } }\n"
+    "access \"all\" { from = { \"10.0.0.0/8\" } read = { \"*\" } newnews = false }\n"
     "access \"ours\" { from = { \"10.1.0.0/16\" } read = { \"*\", \"!secret.*\" } post = { \"misc.*\" } newnews = true }\n"
     "access \"none\" { from = { \"10.1.2.3\" } }\n"
     "access \"members\" { from = { \"*\" } user = \"*\" read = { \"*\" } post = { \"*\" } }\n";
