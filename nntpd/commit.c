@@ -191,7 +191,7 @@ static void name_group(struct store *s, struct submission *sub)
 
     if (group_unpack(sub->item.part[0], &f) != 0)
         bug("a group submission that does not unpack");
-    if (f.id != 0)
+    if (f.id != GROUP_NEW)
         return;
     g = group_find(s->ix.groups, f.name);
     f.id = g != NULL ? g->id : group_next_id(s->ix.groups);

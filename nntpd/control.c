@@ -180,6 +180,21 @@ int control_once(struct nntpd *n, char **words, int n_words, int fd)
     return answer(n, words, n_words, fd);
 }
 
+int control_rebuild(const struct conf *c, int fd)
+{
+    struct request r = { .fd = fd };
+    struct err e;
+    int rc = nntpd_rebuild(c, control_progress, &r, &e);
+
+    if (rc != 0)
+        rpc_error(&r.out, "%s", e.text);
+    else
+        rpc_ok(&r.out, "history, overview and groups are made again");
+    control_send(&r);
+    buf_fini(&r.out);
+    return rc != 0;
+}
+
 /* Read one request line; return its words, 0 when the caller went away. */
 static size_t read_request(int fd, char *line, char **words)
 {

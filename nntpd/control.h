@@ -28,4 +28,8 @@ void control_close(struct control **c);
  * "nntpd -c FILE -x 'group add ...'").  Return the exit status. */
 int control_once(struct nntpd *n, char **words, int n_words, int fd);
 
+/* "rebuild": before anything is opened, since what it mends may not open. */
+struct conf;
+int control_rebuild(const struct conf *c, int fd);
+
 #endif

@@ -29,7 +29,7 @@ extern const struct control_command control_commands[];      /* ends with words 
 
 /* control_group.c */
 control_fn control_group_list, control_group_add, control_group_change, control_group_remove, control_group_import;
-/* control_log.c */
+/* control_log.c, control_batch.c */
 control_fn control_why, control_cancel, control_log_list, control_verify, control_import, control_export;
 
 #endif

@@ -120,6 +120,11 @@ int main(int argc, char **argv)
     signal(SIGXFSZ, SIG_IGN);       /* a file-size limit is an error of write(2), not our end */
     raise_descriptor_limit();
     open_log(conf, &a);
+    if (a.once && strcmp(a.words[0], "rebuild") == 0) {
+        status = control_rebuild(conf, STDOUT_FILENO);
+        conf_free(&conf);
+        return status;
+    }
     if ((n = nntpd_open(conf, !a.once, &e)) == NULL)
         die(1, "%s", e.text);
     if (a.once)

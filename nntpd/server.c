@@ -173,20 +173,33 @@ static enum artlog_fsync fsync_of(enum conf_fsync f)
     bug("fsync setting");
 }
 
-static struct store *open_store(const struct conf *c, struct err *e)
+static struct store_options store_options(const struct conf *c)
 {
     const struct conf_site *s = &c->site;
-    int64_t told = clock_mono_us(), began = told;
-    struct store_options o = {
+
+    return (struct store_options){
         .directory = s->directory, .site = s->name, .segment_bytes = s->segment_bytes, .cache_bytes = s->cache_bytes,
         .queue_bytes = s->queue_bytes, .fsync = fsync_of(s->fsync), .fsync_interval_us = s->fsync_interval_us,
         .claim_us = s->claim_us,
     };
+}
+
+static struct store *open_store(const struct conf *c, struct err *e)
+{
+    int64_t told = clock_mono_us(), began = told;
+    struct store_options o = store_options(c);
     struct store *store = store_open(&o, progress, &told, e);
 
     if (store != NULL)
-        log_msg(LOG_NOTICE, "%s: store open after %lld ms", s->name, (long long)((clock_mono_us() - began) / 1000));
+        log_msg(LOG_NOTICE, "%s: store open after %lld ms", c->site.name, (long long)((clock_mono_us() - began) / 1000));
     return store;
+}
+
+int nntpd_rebuild(const struct conf *c, progress_fn *tell, void *arg, struct err *e)
+{
+    struct store_options o = store_options(c);
+
+    return store_rebuild(&o, tell, arg, e);
 }
 
 static void on_session_gone(void *arg)

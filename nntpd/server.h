@@ -31,6 +31,9 @@ struct lane  *nntpd_lane(struct nntpd *n);
 struct intake_rules *nntpd_rules(struct nntpd *n);     /* a reference: intake_rules_unref it */
 const struct conf *nntpd_conf(struct nntpd *n);        /* kept for the life of the program   */
 
+/* Make the indexes of a site that is not running again from its log. */
+int nntpd_rebuild(const struct conf *c, progress_fn *tell, void *arg, struct err *e);
+
 /* Totals for `status`: rows of name, value. */
 void nntpd_status(struct nntpd *n, void (*row)(const char *name, const char *value, void *), void *arg);
 

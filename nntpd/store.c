@@ -293,11 +293,14 @@ static struct submission *plain_submission(enum record_kind kind, struct span da
 
 struct submission *submission_group(struct store *s, const struct group_facts *f)
 {
+    struct group_facts facts = *f;
     struct submission *sub;
     struct buf b = { 0 };
 
     (void)s;
-    group_pack(&b, f);
+    if (facts.id == 0)
+        facts.id = GROUP_NEW;
+    group_pack(&b, &facts);
     sub = plain_submission(RECORD_GROUP, buf_span(&b));
     buf_fini(&b);
     return sub;

@@ -130,7 +130,7 @@ static int open_database(struct store *s, bool fresh, struct err *e)
         err_prefix(e, "the database in %s cannot be opened (\"newsctl rebuild\" makes it again from the log)", path);
         return -1;
     }
-    return (s->ix.meta = bdb_tree(s->ix.bdb, "meta.db", e)) != NULL ? 0 : -1;
+    return (s->ix.meta = bdb_tree(s->ix.bdb, "meta", e)) != NULL ? 0 : -1;
 }
 
 static int open_log(struct store *s, struct err *e)

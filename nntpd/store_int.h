@@ -21,6 +21,7 @@
 #define BATCH_MOST      512                 /* records in one write and one sync                    */
 #define BATCH_BYTES     (8u << 20)
 #define UNAPPLIED_MOST  (4 * BATCH_MOST)    /* durable records that may wait for the applier        */
+#define GROUP_NEW       (UINT32_MAX - 1)    /* the id in a submission whose group has none yet      */
 #define RETRY_US        INT64_C(1000000)    /* after trouble: try again                             */
 
 struct chain { struct submission *first, **tail; unsigned n; };
