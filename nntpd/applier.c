@@ -253,7 +253,7 @@ static bool wait_for_work(struct applier *a, bool *unwell)
 
     lock_get(&s->lock);
     if (s->db.on && !s->committed_all)
-        (void)cond_wait_us(&s->ready, &s->lock, RETRY_US);
+        (void)cond_wait_us(&s->ready, &s->lock, (long)s->retry_us);
     while (!s->db.on && s->durable.first == NULL && !s->committed_all)
         cond_wait(&s->ready, &s->lock);
     *unwell = s->db.on;

@@ -87,7 +87,7 @@ static void wait_unwell(struct store *s)
 {
     struct chain all;
     char why[sizeof s->log.why];
-    int64_t left = s->log.on ? s->log.since_us + RETRY_US - clock_mono_us() : RETRY_US;
+    int64_t left = s->log.on ? s->log.since_us + s->retry_us - clock_mono_us() : s->retry_us;
     struct err e;
     bool log_on = s->log.on, stopping = s->stopping;
 

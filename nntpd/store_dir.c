@@ -115,22 +115,42 @@ static int put_aside(const char *path, struct err *e)
     return 0;
 }
 
+static int open_indexes(struct store *s, const char *path, struct err *e)
+{
+    struct bdb_options o = { .dir = path, .cache_bytes = s->o.cache_bytes, .batch_most = 2 * APPLY_WEIGHT_MOST };
+    struct his_options ho = { .cache_entries = HISTORY_CACHE_ENTRIES, .claim_us = s->o.claim_us };
+
+    if ((ho.bdb = s->ix.bdb = bdb_open(&o, e)) == NULL || (s->ix.meta = bdb_tree(s->ix.bdb, "meta", e)) == NULL ||
+        (s->ix.groups = groups_open(s->ix.bdb, e)) == NULL || (s->ix.ov = ov_open(s->ix.bdb, e)) == NULL)
+        return -1;
+    return (s->ix.his = his_open(&ho, e)) != NULL ? 0 : -1;
+}
+
+static void close_indexes(struct store *s)
+{
+    if (s->ix.his != NULL)
+        his_close(&s->ix.his);
+    if (s->ix.ov != NULL)
+        ov_close(&s->ix.ov);
+    if (s->ix.groups != NULL)
+        groups_close(&s->ix.groups);
+    if (s->ix.bdb != NULL)
+        bdb_close(&s->ix.bdb);
+}
+
 static int open_database(struct store *s, bool fresh, struct err *e)
 {
     char path[4096];
-    struct bdb_options o = { .dir = path, .cache_bytes = s->o.cache_bytes, .batch_most = 2 * APPLY_WEIGHT_MOST };
+    int rc;
 
     snprintf(path, sizeof path, "%s/db", s->dir);
-    if ((s->ix.bdb = bdb_open(&o, e)) == NULL && fresh) {
-        if (put_aside(path, e) != 0)
-            return -1;
-        s->ix.bdb = bdb_open(&o, e);
+    rc = open_indexes(s, path, e);
+    if (rc != 0 && fresh) {
+        close_indexes(s);
+        rc = put_aside(path, e) != 0 ? -1 : open_indexes(s, path, e);
     }
-    if (s->ix.bdb == NULL) {
-        err_prefix(e, "the database in %s cannot be opened (\"newsctl rebuild\" makes it again from the log)", path);
-        return -1;
-    }
-    return (s->ix.meta = bdb_tree(s->ix.bdb, "meta", e)) != NULL ? 0 : -1;
+    return rc == 0 ? 0 : err_prefix(e, "the indexes in %s cannot be opened (\"newsctl rebuild\" makes them again "
+                                    "from the log)", path);
 }
 
 static int open_log(struct store *s, struct err *e)
@@ -162,15 +182,9 @@ static void on_gone(const struct log_pos *pos, void *arg)
 
 static int open_rooms(struct store *s, bool fresh, struct err *e)
 {
-    struct his_options ho = { .cache_entries = HISTORY_CACHE_ENTRIES, .claim_us = s->o.claim_us };
-
     if (disk_mkdirs(s->dir, 0750) != 0)
         return err_sys(e, "%s", s->dir);
     if (take_lock(s, e) != 0 || key_read(s, e) != 0 || open_database(s, fresh, e) != 0)
-        return -1;
-    ho.bdb = s->ix.bdb;
-    if ((s->ix.groups = groups_open(s->ix.bdb, e)) == NULL || (s->ix.ov = ov_open(s->ix.bdb, e)) == NULL ||
-        (s->ix.his = his_open(&ho, e)) == NULL)
         return -1;
     return open_log(s, e);
 }
@@ -183,6 +197,7 @@ struct store *store_open_rooms(const struct store_options *o, bool fresh, struct
     s->dir = xstrdup(o->directory);
     s->site = xstrdup(o->site);
     s->lock_fd = -1;
+    s->retry_us = RETRY_US;
     lock_init(&s->lock, "store");
     cond_init(&s->work);
     cond_init(&s->ready);
@@ -202,14 +217,7 @@ void store_close_rooms(struct store **sp)
 
     if (s->ix.log != NULL)
         artlog_close(&s->ix.log);
-    if (s->ix.his != NULL)
-        his_close(&s->ix.his);
-    if (s->ix.ov != NULL)
-        ov_close(&s->ix.ov);
-    if (s->ix.groups != NULL)
-        groups_close(&s->ix.groups);
-    if (s->ix.bdb != NULL)
-        bdb_close(&s->ix.bdb);
+    close_indexes(s);
     if (s->lock_fd >= 0)
         close(s->lock_fd);
     cond_fini(&s->work);

@@ -36,6 +36,7 @@ struct store {
     struct store_options o;
     char          *dir, *site;
     int            lock_fd;
+    int64_t        retry_us;                /* RETRY_US; tests are less patient                     */
     struct sipkey  key;
     struct indexes ix;
     pthread_t      committer, applier, keeper;
