@@ -1,0 +1,49 @@
+/* offer.h - who should get an article: a pure decision.
+ *
+ * Threads:  one.  Memory: a bit for each peer and group name met.
+ * Standard: RFC 5537 3.6 (not to those in Path); words of INN's newsfeeds.
+ *
+ * Groups are matched by name as they stand in Newsgroups: "!" takes a group
+ * out, "@" keeps the whole article back; the last pattern that matches counts.
+ */
+#ifndef FEEDER_OFFER_H
+#define FEEDER_OFFER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "conf/conf.h"
+#include "spool/record.h"
+
+struct offer;              /* the compiled rules of all outgoing peers */
+
+/* The peers with send = true, in the order of the configuration. */
+struct offer *offer_new(const struct conf *c);
+void   offer_free(struct offer **o);
+size_t offer_peers(const struct offer *o);
+
+enum offer_why {
+    OFFER_YES,
+    OFFER_NO_GROUP,        /* none of its groups is wanted                        */
+    OFFER_POISON,          /* a group with "@"                                    */
+    OFFER_IN_PATH,         /* the peer has had it                                 */
+    OFFER_EXCLUDED,        /* a name of 'exclude' is in Path                      */
+    OFFER_SIZE,
+    OFFER_HOPS,
+    OFFER_CROSSPOST,
+    OFFER_DISTRIBUTION,
+    OFFER_NOT_ARTICLE,     /* another kind of record, or its data is gone         */
+    OFFER_WHYS
+};
+extern const char *const offer_words[OFFER_WHYS];
+
+/* Decide for all peers at once: bit i of 'bits' (OFFER_WORDS of them) is peer i.
+ * Return how many want it. */
+#define OFFER_WORDS(peers) (((peers) + 63) / 64)
+size_t offer_all(struct offer *o, const struct record *r, uint64_t *bits);
+
+/* Decide for one. */
+enum offer_why offer_one(struct offer *o, size_t peer, const struct record *r);
+
+#endif
