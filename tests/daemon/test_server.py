@@ -1,0 +1,285 @@
+"""The front door as a whole: who may come in, how many, reload, stop, slow and rude clients."""
+import os
+import resource
+import socket
+import threading
+
+from kit import *
+
+
+def client_from(site, source):
+    """A client whose address is 'source' (loopback has many)."""
+    c = Client.__new__(Client)
+    c.s = socket.create_connection((site.listen, site.port), 60 * SLOW, source_address=(source, 0))
+    c.f = c.s.makefile("rb", 65536)
+    c.greeting = c.line()
+    return c
+
+
+_made = [0]
+
+
+def one(access='access "all" { from = { "*" } read = { "*" } post = { "*" } }', peers=(), site="", **k):
+    _made[0] += 1
+    s = Site("one%d.test" % _made[0], peers=list(peers), site=site, **k)
+    with open(s.conf) as f:
+        text = f.read()
+    s.own = text.replace('access "all" { from = { "*" } read = { "*" } post = { "*" } }', access)
+    with open(s.conf, "w") as f:
+        f.write(s.own)
+    return s
+
+
+PEER = 'peer "friend.test" { address = { "127.0.0.2" } accept = true %s }'
+LOCAL = 'access "local" { from = { "127.0.0.1" } read = { "*" } post = { "*" } }'
+
+
+def strangers_are_refused_at_the_door():
+    s = one(LOCAL, [PEER % ""]).start()
+    assert client_from(s, "127.0.0.3").greeting.startswith("502 ")
+    assert client_from(s, "127.0.0.2").greeting.startswith("200 ")
+    c = client_from(s, "127.0.0.1")
+    assert c.greeting.startswith("200 ")
+    assert c.cmd("IHAVE <a@b.example>").startswith("502 ")
+    assert c.cmd("GROUP misc.test").startswith("211 ")
+    p = client_from(s, "127.0.0.2")
+    assert p.cmd("GROUP misc.test").startswith("502 ")
+    assert p.cmd("CHECK <a@b.example>").startswith("238 ")
+    s.stop()
+
+
+def peer_may_open_only_as_many_connections_as_its_block_says():
+    s = one(LOCAL, [PEER % "incoming-connections = 2"]).start()
+    a, b = client_from(s, "127.0.0.2"), client_from(s, "127.0.0.2")
+    assert b.greeting.startswith("200 ")
+    assert client_from(s, "127.0.0.2").greeting.startswith("400 ")
+    a.cmd("QUIT")
+    a.close()
+    wait_for("a free place", lambda: client_from(s, "127.0.0.2").greeting.startswith("200 "))
+    s.stop()
+
+
+def connections_beyond_the_limit_hear_400():
+    s = one(LOCAL, site="connections-max = 3").start()
+    wait_for("the first look to be gone", lambda: "connections              0" in s.ctl("status"))
+    held = [s.client() for _ in range(3)]
+    assert all(c.greeting.startswith("200 ") for c in held)
+    assert s.client().greeting.startswith("400 ")
+    held[0].cmd("QUIT")
+    held[0].close()
+    wait_for("a free place", lambda: s.client().greeting.startswith("200 "))
+    s.stop()
+
+
+def reload_gives_and_takes_rights_of_connections_that_stand():
+    s = one(LOCAL, [PEER % ""]).start()
+    c, p = s.client(), client_from(s, "127.0.0.2")
+    assert c.cmd("MODE READER").startswith("200 ")
+    assert p.cmd("CHECK <a@b.example>").startswith("238 ")
+    with open(s.conf, "w") as f:
+        f.write(s.own.replace('post = { "*" }', "").replace("127.0.0.2", "127.0.0.9"))
+    s.ctl("reload")
+    wait_for("the new rights", lambda: c.cmd("MODE READER").startswith("201 "))
+    assert c.cmd("POST").startswith("440 ")
+    assert p.cmd("CHECK <a@b.example>").startswith("400 ")
+    assert p.f.readline() == b""
+    assert client_from(s, "127.0.0.9").greeting.startswith("200 ")
+    s.stop()
+
+
+def reload_of_a_bad_file_changes_nothing():
+    s = one(LOCAL).start()
+    c = s.client()
+    with open(s.conf, "a") as f:
+        f.write("nonsense {\n")
+    r = s.ctl("reload", check=False)
+    assert r.returncode != 0 and "nntpd.conf:" in r.stdout + r.stderr, r
+    assert c.cmd("GROUP misc.test").startswith("211 ")
+    assert s.client().cmd("GROUP misc.test").startswith("211 ")
+    s.stop()
+
+
+def sighup_reloads_too():
+    s = one(LOCAL).start()
+    c = s.client()
+    with open(s.conf, "w") as f:
+        f.write(s.own.replace('post = { "*" }', ""))
+    s.proc.send_signal(signal.SIGHUP)
+    wait_for("the new rights", lambda: c.cmd("MODE READER").startswith("201 "))
+    s.stop()
+
+
+def stopping_says_400_to_those_who_are_connected():
+    s = one().start()
+    c = s.client()
+    assert c.cmd("DATE").startswith("111 ")
+    s.proc.send_signal(signal.SIGTERM)
+    assert c.line().startswith("400 ")
+    assert c.f.readline() == b""
+    s.stop()
+
+
+def articles_sent_before_the_stop_are_answered_or_not_stored():
+    s = one(peers=['peer "me" { address = { "127.0.0.1" } accept = true }']).start()
+    arts = [make_article() for _ in range(300)]
+    c = s.client()
+    c.send(b"".join(b"TAKETHIS " + m.encode() + b"\r\n" + w for m, w in arts))
+    first = c.line()
+    assert first.startswith("239 ")
+    s.proc.send_signal(signal.SIGTERM)
+    accepted = [first]
+    try:
+        while True:
+            l = c.line()
+            if not l.startswith("239 "):
+                assert l.startswith("400 "), l
+                break
+            accepted.append(l)
+    except EOFError:
+        pass
+    s.stop()
+    s.start()
+    d = s.client()
+    for l in accepted:
+        assert d.cmd("STAT " + l.split()[1]).startswith("223 "), l
+    s.stop()
+
+
+def client_that_shuts_its_side_still_gets_all_answers():
+    s = one().start()
+    c = s.client()
+    c.send("GROUP misc.test\r\nLIST\r\nSTAT <no@such.example>\r\nDATE\r\n")
+    c.s.shutdown(socket.SHUT_WR)
+    assert c.line().startswith("211 ")
+    assert c.line().startswith("215 ")
+    c.block()
+    assert c.line().startswith("430 ")
+    assert c.line().startswith("111 ")
+    assert c.f.readline() == b""
+    s.stop()
+
+
+def article_over_the_limit_is_read_to_its_end_and_refused():
+    s = one(peers=['peer "me" { address = { "127.0.0.1" } accept = true }'], site="article-max = 64K post-max = 32K").start()
+    c = s.client()
+    mid, wire = make_article(body="x" * 70 + "\r\n")
+    big_id, big = make_article(body=("y" * 70 + "\r\n") * 100000)
+    c.send(b"TAKETHIS " + big_id.encode() + b"\r\n" + big + b"TAKETHIS " + mid.encode() + b"\r\n" + wire)
+    assert c.line().startswith("439 " + big_id)
+    assert c.line().startswith("239 " + mid)
+    assert c.ihave(make_id(), big.replace(big_id.encode(), make_id().encode())).startswith("437 ")
+    assert c.cmd("CHECK " + big_id).startswith("438 ")
+    s.stop()
+
+
+def one_who_does_not_read_holds_up_nobody_else_and_little_memory():
+    groups = ["test.g%04d" % i for i in range(2000)]
+    s = one(site="workers = 1", groups=("misc.test",)).start()
+    with open(os.path.join(s.dir, "active"), "w") as f:
+        f.writelines("%s 0 1 y\n" % g for g in groups)
+    s.ctl("group", "import", os.path.join(s.dir, "active"))
+    before = rss(s.proc.pid)
+    rude = [s.client() for _ in range(20)]
+    for c in rude:
+        c.s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        c.send("LIST\r\n" * 500)                # 20 MB each, were it all made
+    c = s.client()
+    for _ in range(20):
+        assert c.cmd("GROUP misc.test").startswith("211 ")
+    grown = rss(s.proc.pid) - before
+    assert grown < 40 << 20, "%d MB for 20 clients that do not read" % (grown >> 20)
+    for r in rude:
+        r.close()
+    s.stop()
+
+
+def rss(pid):
+    with open("/proc/%d/statm" % pid) as f:
+        return int(f.read().split()[1]) * resource.getpagesize()
+
+
+def out_of_descriptors_it_rests_and_comes_back():
+    s = one()
+    wrapper = ["bash", "-c", "ulimit -n 64; exec \"$@\"", "-"]
+    s.start(wrapper)
+    held = []
+    for _ in range(80):
+        k = socket.socket()
+        k.connect((s.listen, s.port))
+        held.append(k)
+    wait_for("the log to say so", lambda: "cannot accept" in s.log_text())
+    busy = cpu(s.proc.pid)
+    end = time.monotonic() + 1
+    while time.monotonic() < end:
+        time.sleep(0.05)
+    assert cpu(s.proc.pid) - busy < 0.5, "it spins"
+    for k in held:
+        k.close()
+    wait_for("it to accept again", lambda: s.client().cmd("DATE").startswith("111 "))
+    s.stop()
+
+
+def cpu(pid):
+    with open("/proc/%d/stat" % pid) as f:
+        w = f.read().rsplit(")", 1)[1].split()
+    return (int(w[11]) + int(w[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def many_sessions_at_once_each_get_their_own_answers():
+    s = one(peers=['peer "me" { address = { "127.0.0.1" } accept = true }']).start()
+    faults = []
+
+    def work(i):
+        try:
+            c = s.client()
+            for k in range(30):
+                mid, wire = make_article(make_id("w%d.%d.example" % (i, k)))
+                c.send("CHECK %s\r\n" % mid)
+                c.send(b"TAKETHIS " + mid.encode() + b"\r\n" + wire)
+                c.send("STAT %s\r\nSTAT <none.%d.%d@x.example>\r\nDATE\r\n" % (mid, i, k))
+                got = [c.line() for _ in range(5)]
+                want = ["238 " + mid, "239 " + mid, "223 0 " + mid, "430", "111"]
+                if not all(g.startswith(w) for g, w in zip(got, want)):
+                    faults.append(got)
+            c.close()
+        except Exception as e:                  # noqa: what went wrong is the fault
+            faults.append(repr(e))
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(16)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert not faults, faults[:3]
+    assert s.client().cmd("GROUP misc.test").split()[1] == "480"
+    s.stop()
+
+
+def same_article_from_many_peers_at_once_is_stored_once():
+    s = one(peers=['peer "me" { address = { "127.0.0.1" } accept = true }']).start()
+    cs = [s.client() for _ in range(8)]
+    for _ in range(20):
+        mid, wire = make_article()
+        for c in cs:
+            c.send(b"TAKETHIS " + mid.encode() + b"\r\n" + wire)
+        codes = sorted(c.line().split()[0] for c in cs)
+        assert codes == ["239"] + ["439"] * 7, codes
+    assert cs[0].cmd("GROUP misc.test").split()[1] == "20"
+    s.stop()
+
+
+if __name__ == "__main__":
+    main([strangers_are_refused_at_the_door,
+          peer_may_open_only_as_many_connections_as_its_block_says,
+          connections_beyond_the_limit_hear_400,
+          reload_gives_and_takes_rights_of_connections_that_stand,
+          reload_of_a_bad_file_changes_nothing,
+          sighup_reloads_too,
+          stopping_says_400_to_those_who_are_connected,
+          articles_sent_before_the_stop_are_answered_or_not_stored,
+          client_that_shuts_its_side_still_gets_all_answers,
+          article_over_the_limit_is_read_to_its_end_and_refused,
+          one_who_does_not_read_holds_up_nobody_else_and_little_memory,
+          out_of_descriptors_it_rests_and_comes_back,
+          many_sessions_at_once_each_get_their_own_answers,
+          same_article_from_many_peers_at_once_is_stored_once])
