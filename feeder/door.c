@@ -1,0 +1,281 @@
+/* door.c - the operator's door to feeder.  See door.h. */
+#include "feeder/door.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "lib/mem.h"
+#include "lib/net.h"
+#include "lib/rpc.h"
+#include "lib/stream.h"
+
+#define CALLER_US (30 * INT64_C(1000000))
+
+struct door {
+    struct feeder *f;
+    char *path;
+    int fd;
+    struct event *event;
+    TAILQ_HEAD(, caller) callers;
+};
+
+struct caller {
+    TAILQ_ENTRY(caller) link;
+    struct door *door;
+    struct stream *stream;
+    bool answered;
+};
+
+typedef void door_fn(struct door *d, struct peer *p, char **word, struct buf *out);
+
+static const char *number(char out[32], uint64_t v)
+{
+    snprintf(out, 32, "%" PRIu64, v);
+    return out;
+}
+
+/* Records of the log that it still has before it. */
+static uint64_t lag(const struct peer *p)
+{
+    uint64_t to = peer_settled_to(p);
+
+    return p->f->live > to ? p->f->live - to : 0;
+}
+
+static size_t count_aside(const struct peer *p)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < p->cursor.n_exc; i++)
+        n += p->cursor.exc[i].due_us == ASIDE;
+    return n;
+}
+
+static void list_peers(struct door *d, struct peer *unused, char **word, struct buf *out)
+{
+    (void)unused, (void)word;
+    rpc_fields(out, "C", "peer", "state", "cursor", "lag", "offered", "accepted", "refused", "rejected", "deferred",
+               "aside", "bytes", "connections", "error", NULL);
+    for (size_t i = 0; i < d->f->n_peer; i++) {
+        const struct peer *p = d->f->peer[i];
+        char v[10][32];
+
+        rpc_fields(out, "R", p->name, peer_state(p), number(v[0], peer_settled_to(p)), number(v[1], lag(p)),
+                   number(v[2], p->n.offered), number(v[3], p->n.accepted), number(v[4], p->n.refused),
+                   number(v[5], p->n.rejected), number(v[6], p->cursor.n_exc - count_aside(p)),
+                   number(v[7], count_aside(p)), number(v[8], p->n.bytes), number(v[9], p->n_conns), p->last_error, NULL);
+    }
+    rpc_ok(out, "%s", "");
+}
+
+static void fact(struct buf *out, const char *name, uint64_t v)
+{
+    char text[32];
+
+    rpc_fields(out, "R", name, number(text, v), NULL);
+}
+
+static void when(struct buf *out, const char *name, int64_t us)
+{
+    time_t t = (time_t)(us / 1000000);
+    struct tm tm;
+    char text[40] = "";
+
+    if (us > 0)
+        strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", gmtime_r(&t, &tm));
+    rpc_fields(out, "R", name, text, NULL);
+}
+
+static void show_exceptions(const struct peer *p, struct buf *out)
+{
+    for (size_t i = 0; i < p->cursor.n_exc && i < 100; i++) {
+        const struct exception *x = &p->cursor.exc[i];
+        char text[100];
+
+        if (x->due_us == ASIDE)
+            snprintf(text, sizeof text, "record %" PRIu64 ", after %u tries", x->seq, x->tries);
+        else
+            snprintf(text, sizeof text, "record %" PRIu64 ", again in %" PRId64 " s", x->seq,
+                     x->due_us > clock_now_us() ? (x->due_us - clock_now_us()) / 1000000 : 0);
+        rpc_fields(out, "R", x->due_us == ASIDE ? "set aside" : "deferred", text, NULL);
+    }
+}
+
+static void show_peer(struct door *d, struct peer *p, char **word, struct buf *out)
+{
+    (void)d, (void)word;
+    rpc_fields(out, "C", "name", "value", NULL);
+    rpc_fields(out, "R", "peer", p->name, NULL);
+    rpc_fields(out, "R", "state", peer_state(p), NULL);
+    rpc_fields(out, "R", "connect", p->conf->connect, NULL);
+    fact(out, "connections", p->n_conns);
+    fact(out, "in flight", p->n_away);
+    fact(out, "cursor", peer_settled_to(p));
+    fact(out, "lag", lag(p));
+    fact(out, "offered", p->n.offered);
+    fact(out, "accepted", p->n.accepted);
+    fact(out, "refused", p->n.refused);
+    fact(out, "rejected", p->n.rejected);
+    fact(out, "deferrals", p->n.deferred);
+    fact(out, "deferred now", p->cursor.n_exc - count_aside(p));
+    fact(out, "set aside now", count_aside(p));
+    fact(out, "bytes", p->n.bytes);
+    fact(out, "answers without sense", p->n.garbage);
+    rpc_fields(out, "R", "last error", p->last_error, NULL);
+    when(out, "last error at", p->last_error_us);
+    fact(out, "next try in s", p->n_conns == 0 && p->next_try_us > clock_mono_us() ?
+                               (uint64_t)(p->next_try_us - clock_mono_us()) / 1000000 + 1 : 0);
+    show_exceptions(p, out);
+    rpc_ok(out, "%s", "");
+}
+
+static void flush_peer(struct door *d, struct peer *p, char **word, struct buf *out)
+{
+    (void)d, (void)word;
+    peer_flush(p);
+    rpc_ok(out, "%s: trying now", p->name);
+}
+
+static void pause_peer(struct door *d, struct peer *p, char **word, struct buf *out)
+{
+    (void)d, (void)word;
+    peer_pause(p, true);
+    rpc_ok(out, "%s: paused until resumed, or until feeder is started again", p->name);
+}
+
+static void resume_peer(struct door *d, struct peer *p, char **word, struct buf *out)
+{
+    (void)d, (void)word;
+    peer_pause(p, false);
+    rpc_ok(out, "%s: goes on", p->name);
+}
+
+static void refeed_peer(struct door *d, struct peer *p, char **word, struct buf *out)
+{
+    uint64_t seq;
+
+    (void)d;
+    if (span_u64(span_of(word[0]), &seq) != 0 || seq == 0) {
+        rpc_error(out, "%s: a sequence number is wanted (newsctl log list)", word[0]);
+        return;
+    }
+    peer_refeed(p, seq);
+    rpc_ok(out, "%s: offered again from record %" PRIu64 " on", p->name, peer_settled_to(p));
+}
+
+static const struct { const char *verb; door_fn *run; bool peer; size_t words; } commands[] = {
+    { "list", list_peers, false, 0 },  { "show", show_peer, true, 0 },     { "flush", flush_peer, true, 0 },
+    { "pause", pause_peer, true, 0 },  { "resume", resume_peer, true, 0 }, { "refeed", refeed_peer, true, 1 },
+};
+
+static struct peer *find_peer(struct door *d, const char *name)
+{
+    for (size_t i = 0; i < d->f->n_peer; i++)
+        if (strcmp(d->f->peer[i]->name, name) == 0)
+            return d->f->peer[i];
+    return NULL;
+}
+
+/* "peer VERB [NAME [WORD...]]" */
+static void answer(struct door *d, char **w, size_t n, struct buf *out)
+{
+    for (size_t i = 0; n >= 2 && strcmp(w[0], "peer") == 0 && i < sizeof commands / sizeof *commands; i++) {
+        struct peer *p = NULL;
+
+        if (strcmp(commands[i].verb, w[1]) != 0)
+            continue;
+        if (n != 2 + (size_t)commands[i].peer + commands[i].words)
+            rpc_error(out, "peer %s: wrong number of arguments", w[1]);
+        else if (commands[i].peer && (p = find_peer(d, w[2])) == NULL)
+            rpc_error(out, "%s: no peer of that name with send = true", w[2]);
+        else
+            commands[i].run(d, p, w + 3, out);
+        return;
+    }
+    rpc_error(out, "no such command");
+}
+
+static void caller_free(struct caller *c)
+{
+    TAILQ_REMOVE(&c->door->callers, c, link);
+    stream_free(&c->stream);
+    free(c);
+}
+
+static void on_caller(struct stream *s, enum stream_event what, void *arg)
+{
+    struct caller *c = arg;
+    struct buf *in = stream_in(s), out = { 0 };
+    char *nl, *words[RPC_WORDS_MAX];
+
+    if (what == STREAM_DRAINED)
+        return;
+    if (what != STREAM_DATA || c->answered || buf_len(in) > RPC_LINE_MAX) {
+        if (what != STREAM_DATA || !c->answered)
+            caller_free(c);
+        return;
+    }
+    if ((nl = memchr(buf_data(in), '\n', buf_len(in))) == NULL)
+        return;
+    answer(c->door, words, rpc_split(buf_data(in), (size_t)(nl - buf_data(in)), words, RPC_WORDS_MAX), &out);
+    stream_write(s, buf_data(&out), buf_len(&out));
+    buf_fini(&out);
+    buf_drop(in, buf_len(in));
+    c->answered = true;
+    stream_finish(s);
+}
+
+static void on_listen(evutil_socket_t fd, short what, void *arg)
+{
+    struct door *d = arg;
+    struct caller *c;
+    int got = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+    (void)what;
+    if (got < 0)
+        return;
+    c = xcalloc(1, sizeof *c);
+    c->door = d;
+    TAILQ_INSERT_TAIL(&d->callers, c, link);
+    c->stream = stream_socket(d->f->base, got, on_caller, c);
+    stream_set_timeout(c->stream, CALLER_US);
+}
+
+struct door *door_open(struct feeder *f, const char *path, struct err *e)
+{
+    struct door *d = xcalloc(1, sizeof *d);
+
+    d->f = f;
+    if ((d->fd = net_listen_unix(path, 0660, e)) < 0) {
+        free(d);
+        return NULL;
+    }
+    d->path = xstrdup(path);
+    TAILQ_INIT(&d->callers);
+    d->event = event_new(f->base, d->fd, EV_READ | EV_PERSIST, on_listen, d);
+    event_add(d->event, NULL);
+    return d;
+}
+
+void door_close(struct door **door)
+{
+    struct door *d = *door;
+    struct caller *c;
+
+    if (d == NULL)
+        return;
+    while ((c = TAILQ_FIRST(&d->callers)) != NULL)
+        caller_free(c);
+    event_free(d->event);
+    close(d->fd);
+    unlink(d->path);
+    free(d->path);
+    free(d);
+    *door = NULL;
+}

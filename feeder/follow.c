@@ -1,0 +1,126 @@
+/* follow.c - the live end of the log.  See follow.h. */
+#include "feeder/follow.h"
+
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+
+#define RECORDS_A_TURN 500                /* then replies and other peers have their turn */
+
+struct follow {
+    struct feeder *f;
+    struct log_reader *reader;
+    struct event *wake, *poll, *more;
+    int wake_fd;
+    uint64_t *bits;
+    size_t   words;
+    int64_t  told_us;
+    void (*parent_gone)(void *);
+    void *arg;
+};
+
+static void deliver(struct follow *l, const struct record *r, const struct log_pos *pos)
+{
+    struct feeder *f = l->f;
+
+    if (l->words < OFFER_WORDS(f->n_peer)) {
+        l->words = OFFER_WORDS(f->n_peer);
+        l->bits = xrealloc(l->bits, l->words * sizeof *l->bits);
+    }
+    (void)offer_all(f->offer, r, l->bits);
+    for (size_t i = 0; i < f->n_peer; i++)
+        peer_live(f->peer[i], r, pos, l->bits[i / 64] >> (i % 64) & 1);
+    f->live = r->seq + 1;
+}
+
+static void trouble(struct follow *l, const char *why)
+{
+    if (clock_mono_us() - l->told_us < 60000000)
+        return;
+    l->told_us = clock_mono_us();
+    log_msg(LOG_ERROR, "the log cannot be read at %llu: %s", (unsigned long long)l->f->live, why);
+}
+
+static void read_on(struct follow *l)
+{
+    struct record r;
+    struct log_pos pos;
+    struct err e;
+    int rc = 1;
+
+    if (l->reader == NULL && (l->reader = log_reader_new(l->f->log, l->f->live, &e)) == NULL) {
+        trouble(l, e.text);
+        return;
+    }
+    for (int i = 0; i < RECORDS_A_TURN && (rc = log_reader_next(l->reader, &r, &pos, &e)) == 1; i++)
+        deliver(l, &r, &pos);
+    if (rc < 0) {
+        trouble(l, e.text);
+        if (log_reader_skip(l->reader, &e) == 1)
+            rc = 1;
+    }
+    if (rc == 1)
+        event_active(l->more, EV_TIMEOUT, 1);
+}
+
+static void on_more(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    read_on(arg);
+}
+
+static void on_wake(evutil_socket_t fd, short what, void *arg)
+{
+    struct follow *l = arg;
+    char bytes[256];
+    ssize_t n;
+
+    (void)what;
+    while ((n = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT)) > 0)
+        ;
+    if (n == 0) {
+        event_del(l->wake);
+        l->parent_gone(l->arg);
+        return;
+    }
+    read_on(l);
+}
+
+struct follow *follow_new(struct feeder *f, int wake, void (*parent_gone)(void *), void *arg)
+{
+    struct follow *l = xcalloc(1, sizeof *l);
+    struct timeval often = { 0, wake >= 0 ? 900000 : 100000 };
+
+    l->f = f;
+    l->wake_fd = wake;
+    l->parent_gone = parent_gone;
+    l->arg = arg;
+    l->more = event_new(f->base, -1, 0, on_more, l);
+    l->poll = event_new(f->base, -1, EV_PERSIST, on_more, l);
+    event_add(l->poll, &often);
+    if (wake >= 0) {
+        l->wake = event_new(f->base, wake, EV_READ | EV_PERSIST, on_wake, l);
+        event_add(l->wake, NULL);
+    }
+    read_on(l);
+    return l;
+}
+
+void follow_free(struct follow **follow)
+{
+    struct follow *l = *follow;
+
+    if (l == NULL)
+        return;
+    log_reader_free(&l->reader);
+    event_free(l->more);
+    event_free(l->poll);
+    if (l->wake != NULL)
+        event_free(l->wake);
+    free(l->bits);
+    free(l);
+    *follow = NULL;
+}

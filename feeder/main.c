@@ -1,0 +1,290 @@
+/* main.c - feeder: start, reload, stop.
+ *
+ * One thread runs everything; a lane of one thread asks the name service.
+ * nntpd starts this program, wakes it by a socket, and ends with it: without
+ * nntpd there is nothing new to send.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "feeder/door.h"
+#include "feeder/follow.h"
+#include "feeder/peer.h"
+#include "lib/clock.h"
+#include "lib/disk.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+
+#ifndef FRESHET_CONF
+#define FRESHET_CONF "/etc/freshet/nntpd.conf"
+#endif
+
+struct program {
+    struct feeder f;
+    const char *file;
+    struct follow *follow;
+    struct door   *door;
+    struct event  *tick, *signals[3];
+    int lock;
+};
+
+static void usage(FILE *f)
+{
+    fputs("usage: feeder [-c FILE] [-l LEVEL] [-w DESCRIPTOR]\n", f);
+}
+
+/* ---- peers and the configuration ---- */
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static bool reconnect(const struct conf_peer *a, const struct conf_peer *b)
+{
+    return !same_text(a->connect, b->connect) || !same_text(a->source, b->source) || a->streaming != b->streaming;
+}
+
+static struct peer *take_old(struct feeder *f, const char *name)
+{
+    for (size_t i = 0; i < f->n_peer; i++) {
+        struct peer *p = f->peer[i];
+
+        if (p != NULL && strcmp(p->name, name) == 0) {
+            f->peer[i] = NULL;
+            return p;
+        }
+    }
+    return NULL;
+}
+
+/* Make the peers of 'conf' out of those that are there; 'conf' is taken over. */
+static void set_peers(struct feeder *f, struct conf *conf)
+{
+    struct peer **now = xcalloc(conf->n_peer, sizeof *now);
+    struct conf *was = f->conf;
+    size_t n = 0;
+
+    f->conf = conf;
+    for (size_t i = 0; i < conf->n_peer; i++) {
+        const struct conf_peer *c = &conf->peer[i];
+        struct peer *p = c->send ? take_old(f, c->name) : NULL;
+        struct err e;
+
+        if (!c->send)
+            continue;
+        if (p != NULL)
+            peer_change(p, c, n, reconnect(p->conf, c));
+        else if ((p = peer_new(f, c, n, &e)) == NULL)
+            die(1, "peer %s: %s", c->name, e.text);
+        now[n++] = p;
+    }
+    for (size_t i = 0; i < f->n_peer; i++) {
+        if (f->peer[i] != NULL) {
+            log_msg(LOG_NOTICE, "%s: no longer a peer that is sent to", f->peer[i]->name);
+            if (peer_save(f->peer[i], NULL) != 0)
+                log_msg(LOG_WARNING, "%s: its state cannot be saved", f->peer[i]->name);
+            peer_free(&f->peer[i]);
+        }
+    }
+    free(f->peer);
+    f->peer = now;
+    f->n_peer = n;
+    offer_free(&f->offer);
+    f->offer = offer_new(conf);
+    conf_free(&was);
+}
+
+static void reload(struct program *g)
+{
+    struct buf errors = { 0 };
+    struct conf *c = conf_read(g->file, &errors);
+
+    log_reopen();
+    if (c == NULL) {
+        log_msg(LOG_ERROR, "the configuration is not taken: %.*s", SPAN_F(buf_span(&errors)));
+    } else {
+        set_peers(&g->f, c);
+        log_msg(LOG_NOTICE, "configuration read again, %zu peers", g->f.n_peer);
+    }
+    buf_fini(&errors);
+}
+
+/* ---- events ---- */
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+    struct program *g = arg;
+    int64_t now = clock_now_us();
+
+    (void)fd, (void)what;
+    for (size_t i = 0; i < g->f.n_peer; i++)
+        peer_tick(g->f.peer[i], now);
+}
+
+static void on_signal(evutil_socket_t sig, short what, void *arg)
+{
+    struct program *g = arg;
+
+    (void)what;
+    if (sig == SIGHUP)
+        reload(g);
+    else
+        event_base_loopbreak(g->f.base);
+}
+
+static void on_parent_gone(void *arg)
+{
+    struct program *g = arg;
+
+    log_msg(LOG_NOTICE, "nntpd has gone");
+    event_base_loopbreak(g->f.base);
+}
+
+/* ---- start ---- */
+
+/* Only one feeder: one that nntpd's death has not ended yet is waited for. */
+static int take_lock(const char *directory)
+{
+    char *dir = xasprintf("%s/feeder", directory), *path = xasprintf("%s/lock", dir);
+    int fd;
+
+    if (disk_mkdirs(dir, 0755) != 0 || (fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644)) < 0)
+        die(1, "%s: %s", path, strerror(errno));
+    for (int i = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; i++) {
+        if (i == 0)
+            log_msg(LOG_NOTICE, "%s: another feeder runs, waiting for its end", path);
+        usleep(50000);
+    }
+    free(dir);
+    free(path);
+    return fd;
+}
+
+/* The log may not be there yet on a new site. */
+static struct artlog *open_artlog(const struct conf *c)
+{
+    char *dir = xasprintf("%s/log", c->site.directory);
+    struct artlog_options o = { .dir = dir, .segment_bytes = c->site.segment_bytes };
+    struct artlog *l;
+    struct err e;
+
+    for (int i = 0; (l = artlog_open(&o, &e)) == NULL; i++) {
+        if (i % 600 == 0)
+            log_msg(LOG_WARNING, "%s; waiting", e.text);
+        usleep(100000);
+    }
+    free(dir);
+    return l;
+}
+
+static void watch(struct program *g)
+{
+    static const int which[3] = { SIGTERM, SIGINT, SIGHUP };
+    struct timeval second = { 1, 0 };
+
+    for (int i = 0; i < 3; i++) {
+        g->signals[i] = evsignal_new(g->f.base, which[i], on_signal, g);
+        event_add(g->signals[i], NULL);
+    }
+    g->tick = event_new(g->f.base, -1, EV_PERSIST, on_tick, g);
+    event_add(g->tick, &second);
+}
+
+static void start(struct program *g, struct conf *c, int wake)
+{
+    struct err e;
+    char path[PATH_MAX];
+    struct rlimit r;
+
+    if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
+        r.rlim_cur = r.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &r);
+    }
+    g->lock = take_lock(c->site.directory);
+    g->f.base = event_base_new();
+    g->f.home = mailbox_new(g->f.base);
+    g->f.lane = lane_new("names", 1);
+    g->f.log = open_artlog(c);
+    g->f.live = artlog_published(g->f.log) + 1;
+    snprintf(path, sizeof path, "%s/feeder.sock", c->site.run_directory);
+    if (disk_mkdirs(c->site.run_directory, 0755) != 0 || (g->door = door_open(&g->f, path, &e)) == NULL)
+        die(1, "%s", e.text);
+    set_peers(&g->f, c);
+    watch(g);
+    g->follow = follow_new(&g->f, wake, on_parent_gone, g);
+    log_msg(LOG_NOTICE, "%s: %zu peers, the log is published to %llu", c->site.name, g->f.n_peer,
+            (unsigned long long)(g->f.live - 1));
+}
+
+static void stop(struct program *g)
+{
+    struct err e;
+
+    follow_free(&g->follow);
+    for (size_t i = 0; i < g->f.n_peer; i++) {
+        peer_stop(g->f.peer[i]);
+        if (peer_save(g->f.peer[i], &e) != 0)
+            log_msg(LOG_ERROR, "%s", e.text);
+        peer_free(&g->f.peer[i]);
+    }
+    free(g->f.peer);
+    door_close(&g->door);
+    offer_free(&g->f.offer);
+    lane_free(&g->f.lane);
+    mailbox_free(&g->f.home);
+    artlog_close(&g->f.log);
+    event_free(g->tick);
+    for (int i = 0; i < 3; i++)
+        event_free(g->signals[i]);
+    event_base_free(g->f.base);
+    conf_free(&g->f.conf);
+    close(g->lock);
+}
+
+int main(int argc, char **argv)
+{
+    struct program g = { .file = FRESHET_CONF };
+    enum log_level level;
+    const char *level_name = NULL;
+    struct buf errors = { 0 };
+    struct conf *c;
+    struct err e;
+    int opt, wake = -1;
+
+    while ((opt = getopt(argc, argv, "c:l:w:Vh")) != -1) {
+        switch (opt) {
+        case 'c': g.file = optarg; break;
+        case 'l': level_name = optarg; break;
+        case 'w': wake = atoi(optarg); break;
+        case 'V': puts("Freshet feeder " FRESHET_VERSION); return 0;
+        case 'h': usage(stdout); return 0;
+        default: usage(stderr); return 2;
+        }
+    }
+    if ((c = conf_read(g.file, &errors)) == NULL) {
+        fprintf(stderr, "%.*s", SPAN_F(buf_span(&errors)));
+        return 2;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    if (log_level_read(level_name != NULL ? level_name : c->site.log_level, &level) != 0)
+        die(2, "no such log level: %s", level_name);
+    if (log_open("feeder", level, c->site.log_file, &e) != 0)
+        die(1, "%s", e.text);
+    if (wake >= 0)
+        (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+    start(&g, c, wake);
+    event_base_dispatch(g.f.base);
+    stop(&g);
+    log_msg(LOG_NOTICE, "stopped");
+    return 0;
+}

@@ -1,0 +1,238 @@
+/* peer_conns.c - a peer's connections.  See peer_conns.h.
+ *
+ *     work waits ─▶ name service (on the lane) ─▶ connect ─▶ ... ─▶ gone
+ *         ▲                                                      │ trouble
+ *         └─────────── pause: 1 s, 2 s, 4 s ... 5 min ◀──────────┘
+ */
+#include "feeder/peer_conns.h"
+
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "feeder/conn.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "lib/siphash.h"
+
+#define SECOND       INT64_C(1000000)
+#define WAIT_MOST    (300 * SECOND)
+#define SHORT_LIFE   SECOND               /* a connection that ends sooner is trouble       */
+#define IDLE_EXTRA   (60 * SECOND)        /* all connections but the last                   */
+#define IDLE_LAST    (600 * SECOND)
+#define ADDRESSES    8
+
+/* A question to the name service. */
+struct dial {
+    struct job      job;
+    struct peer    *peer;                 /* NULL: nobody waits any more                    */
+    char            host[256], port[8];
+    struct net_addr to[ADDRESSES];
+    size_t          n;
+    int             rc;
+};
+
+void peer_error(struct peer *p, const char *what)
+{
+    snprintf(p->last_error, sizeof p->last_error, "%s", what);
+    p->last_error_us = clock_now_us();
+}
+
+/* Wait before the next try: twice as long as the last time, give or take a fifth. */
+static void back_off(struct peer *p)
+{
+    uint8_t r;
+
+    random_bytes(&r, 1);
+    p->wait_us = p->wait_us == 0 ? SECOND : p->wait_us * 2 < WAIT_MOST ? p->wait_us * 2 : WAIT_MOST;
+    p->next_try_us = clock_mono_us() + p->wait_us * (206 + r / 5 * 2) / 256;
+}
+
+void peer_up(struct peer *p)
+{
+    p->wait_us = 0;
+    p->nonsense = 0;
+}
+
+static void open_one(struct peer *p, const struct net_addr *to)
+{
+    struct net_addr from;
+    bool bound = p->conf->source != NULL && net_literal(p->conf->source, 0, &from) == 0;
+    struct err e = { 0 };
+    struct conn *c = conn_open(p, to, bound ? &from : NULL, &e);
+
+    if (c == NULL) {
+        peer_error(p, e.text);
+        back_off(p);
+        return;
+    }
+    TAILQ_INSERT_TAIL(&p->conns, c, link);
+    p->n_conns++;
+}
+
+static void run_dial(struct job *j)
+{
+    struct dial *d = (struct dial *)j;
+    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV }, *list = NULL;
+
+    d->rc = getaddrinfo(d->host, d->port, &hints, &list);
+    for (struct addrinfo *a = d->rc == 0 ? list : NULL; a != NULL && d->n < ADDRESSES; a = a->ai_next) {
+        memcpy(&d->to[d->n].sa, a->ai_addr, a->ai_addrlen);
+        d->to[d->n++].len = a->ai_addrlen;
+    }
+    if (list != NULL)
+        freeaddrinfo(list);
+}
+
+static void dial_done(struct mail *m)
+{
+    struct dial *d = (struct dial *)m;
+    struct peer *p = d->peer;
+    char text[300];
+
+    if (p != NULL) {
+        p->dial = NULL;
+        if (d->n > 0) {
+            open_one(p, &d->to[p->n_dials++ % d->n]);     /* another address each time */
+        } else {
+            snprintf(text, sizeof text, "%s: %s", d->host, gai_strerror(d->rc));
+            peer_error(p, text);
+            back_off(p);
+        }
+    }
+    free(d);
+}
+
+void peer_dial_forget(struct peer *p)
+{
+    if (p->dial != NULL)
+        p->dial->peer = NULL;
+    p->dial = NULL;
+}
+
+static void dial(struct peer *p)
+{
+    struct dial *d = xcalloc(1, sizeof *d);
+    const char *colon = strrchr(p->conf->connect, ':'), *host = p->conf->connect;
+    size_t n = (size_t)(colon - host);
+
+    if (n >= 2 && host[0] == '[')
+        host++, n -= 2;
+    snprintf(d->host, sizeof d->host, "%.*s", (int)n, host);
+    snprintf(d->port, sizeof d->port, "%s", colon + 1);
+    if (net_literal(d->host, (uint16_t)atoi(d->port), &d->to[0]) == 0) {
+        open_one(p, &d->to[0]);
+        free(d);
+        return;
+    }
+    d->peer = p;
+    d->job.run = run_dial;
+    d->job.mail.deliver = dial_done;
+    d->job.home = p->f->home;
+    p->dial = d;
+    lane_send(p->f->lane, &d->job);
+}
+
+/* How many articles wait for a connection. */
+static size_t waiting(const struct peer *p)
+{
+    return p->n_again + (size_t)(p->tail - p->todo);
+}
+
+static bool all_ready(const struct peer *p)
+{
+    struct conn *c;
+
+    TAILQ_FOREACH(c, &p->conns, link)
+        if (!conn_ready(c))
+            return false;
+    return true;
+}
+
+static bool want_connection(const struct peer *p)
+{
+    int64_t now = clock_mono_us();
+
+    if (!peer_has_work(p) || p->dial != NULL || now < p->next_try_us || now < p->hold_us)
+        return false;
+    if (p->n_conns == 0)
+        return true;
+    /* another one when those that stand have more than a window before them */
+    return p->n_conns < (size_t)p->conf->connections && all_ready(p) && waiting(p) > (size_t)p->conf->window;
+}
+
+void peer_conns_run(struct peer *p)
+{
+    struct conn *c, *next;
+
+    for (c = TAILQ_FIRST(&p->conns); c != NULL; c = next) {
+        next = TAILQ_NEXT(c, link);
+        conn_work(c);
+    }
+    if (want_connection(p))
+        dial(p);
+}
+
+void peer_conns_tick(struct peer *p)
+{
+    int64_t now = clock_mono_us();
+    struct conn *c, *next;
+
+    for (c = TAILQ_FIRST(&p->conns); c != NULL; c = next) {
+        next = TAILQ_NEXT(c, link);
+        if (!conn_ready(c) || c->n_away > 0)
+            continue;
+        if (now - c->busy_us > (p->n_conns > 1 ? IDLE_EXTRA : IDLE_LAST))
+            conn_quit(c, "nothing to send, closed");
+    }
+}
+
+void peer_conns_now(struct peer *p)
+{
+    p->wait_us = 0;
+    p->next_try_us = 0;
+}
+
+void peer_conns_close(struct peer *p, const char *why)
+{
+    struct conn *c;
+
+    while ((c = TAILQ_FIRST(&p->conns)) != NULL)
+        conn_close(c, why, false);
+    peer_conns_now(p);
+}
+
+void peer_conn_gone(struct peer *p, struct conn *c, const char *why, bool trouble)
+{
+    bool was_ready = conn_ready(c);
+
+    TAILQ_REMOVE(&p->conns, c, link);
+    p->n_conns--;
+    if (!trouble && c->state != CONN_CLOSING && clock_mono_us() - c->opened_us < SHORT_LIFE)
+        trouble = true;
+    if (trouble) {
+        peer_error(p, why);
+        back_off(p);
+    }
+    /* a peer that is down is told about once, not at every try */
+    log_msg(was_ready || p->wait_us <= SECOND ? LOG_INFO : LOG_DEBUG,
+            "%s: connection to %s ended: %s (offered %llu, accepted %llu, refused %llu, rejected %llu, deferred %llu)",
+            p->name, c->address, why, (unsigned long long)p->n.offered, (unsigned long long)p->n.accepted,
+            (unsigned long long)p->n.refused, (unsigned long long)p->n.rejected, (unsigned long long)p->n.deferred);
+}
+
+const char *peer_state(const struct peer *p)
+{
+    const struct conn *c;
+
+    if (p->paused)
+        return "paused";
+    TAILQ_FOREACH(c, &p->conns, link)
+        if (conn_ready(c))
+            return p->n_away > 0 ? "sending" : "idle";
+    if (p->n_conns > 0 || p->dial != NULL)
+        return "connecting";
+    return peer_has_work(p) || p->next < p->f->live ? "waiting" : "idle";
+}
