@@ -23,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "lib/clock.h"
@@ -38,6 +39,7 @@
 #include "nntpd/worker.h"
 
 #define RESOLVE_WAIT_US (3 * INT64_C(1000000))
+#define FILES_KEPT      256                /* descriptors that are not for connections */
 #define PROGRESS_US     (2 * INT64_C(1000000))
 
 enum { SIGNALS = 3 };
@@ -209,6 +211,27 @@ static void on_session_gone(void *arg)
     n->connections--;
 }
 
+/* How many connections may stand: as configured, and never so many that the
+ * database and the log are left without descriptors. */
+static uint64_t connections_most(const struct nntpd *n, const struct conf *c)
+{
+    return c->site.connections_max > 0 && c->site.connections_max < n->sockets_most ? c->site.connections_max : n->sockets_most;
+}
+
+static uint64_t sockets_most(const struct conf *c)
+{
+    struct rlimit r;
+    uint64_t most;
+
+    if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur == RLIM_INFINITY)
+        return UINT64_MAX;
+    most = r.rlim_cur > 2 * FILES_KEPT ? r.rlim_cur - FILES_KEPT : r.rlim_cur / 2;
+    if (c->site.connections_max > most)
+        log_msg(LOG_WARNING, "connections-max is %u, but the system lets us open %llu files: %llu connections at most",
+                c->site.connections_max, (unsigned long long)r.rlim_cur, (unsigned long long)most);
+    return most;
+}
+
 /* A connection has come: 400 when there are too many, else to the next worker. */
 static void on_connection(int fd, const struct net_addr *from, void *arg)
 {
@@ -216,7 +239,7 @@ static void on_connection(int fd, const struct net_addr *from, void *arg)
     struct nntpd *n = arg;
     const struct conf *c = nntpd_conf(n);
 
-    if (c->site.connections_max > 0 && n->connections >= c->site.connections_max) {
+    if (n->connections >= connections_most(n, c)) {
         n->turned_away++;
         (void)!send(fd, full, sizeof full - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
         close(fd);
@@ -309,6 +332,7 @@ static int open_doors(struct nntpd *n, struct err *e)
         return err_set(e, "cannot make an event loop");
     n->home = mailbox_new(n->base);
     n->guests = guests_new(c->site.queue_bytes / 2);
+    n->sockets_most = sockets_most(c);
     resolve_first(n);
     if ((n->child = child_new(n->base, c->file, e)) == NULL)
         return -1;
