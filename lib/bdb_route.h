@@ -6,7 +6,8 @@
 #define LIB_BDB_ROUTE_H
 
 /* From now on Berkeley DB opens, reads, writes, syncs, renames and removes
- * files through disk_table(), as it is at the time of each call. */
+ * files through disk_table(), as it is at the time of each call.  (Reading its
+ * log goes past it: see bdb.c.) */
 void bdb_route(void);
 
 #endif

@@ -254,8 +254,6 @@ static void flush(struct stream *s)
 
 static bool tell_drained(struct stream *s)
 {
-    if (s->out_len > s->high)
-        s->above = true;
     if (!s->above || s->out_len > s->low || s->over)
         return true;
     s->above = false;
@@ -514,15 +512,24 @@ static void add_chunk(struct stream *s, struct chunk *c)
     TAILQ_INSERT_TAIL(&s->out, c, next);
 }
 
+/* n more bytes are in the row.  That the mark is passed is noted here: by the
+ * turn's end they may have left, and the owner who saw it waits to be told. */
+void stream_grown(struct stream *s, size_t n)
+{
+    if (s->out_len == 0)
+        stream_want_turn(s);
+    s->out_len += n;
+    if (s->out_len > s->high)
+        s->above = true;
+}
+
 void stream_write(struct stream *s, const void *p, size_t n)
 {
     const char *from = p;
 
     if (s->over || n == 0)
         return;
-    if (s->out_len == 0)
-        stream_want_turn(s);
-    s->out_len += n;
+    stream_grown(s, n);
     while (n > 0) {
         struct chunk *c = TAILQ_LAST(&s->out, chunks);
         size_t k;
@@ -571,13 +578,11 @@ void stream_give(struct stream *s, char *p, size_t n)
         free(p);
         return;
     }
-    if (s->out_len == 0)
-        stream_want_turn(s);
+    stream_grown(s, n);
     c = stream_chunk(0);
     c->p = p;
     c->len = c->cap = n;
     add_chunk(s, c);
-    s->out_len += n;
 }
 
 size_t stream_out_len(const struct stream *s)

@@ -38,8 +38,7 @@ void stream_send_file(struct stream *s, int fd, uint64_t at, uint64_t len, struc
             release(arg);
         return;
     }
-    if (s->out_len == 0)
-        stream_want_turn(s);
+    stream_grown(s, len);
     c = stream_chunk(0);
     c->file = true;
     c->fd = fd;
@@ -50,7 +49,6 @@ void stream_send_file(struct stream *s, int fd, uint64_t at, uint64_t len, struc
     c->release = release;
     c->arg = arg;
     TAILQ_INSERT_TAIL(&s->out, c, next);
-    s->out_len += len;
 }
 
 static void free_file(struct chunk *c)

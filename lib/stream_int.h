@@ -55,6 +55,7 @@ struct stream *stream_new(struct event_base *base, int fd, const struct stream_i
                           stream_fn *fn, void *arg);
 struct chunk *stream_chunk(size_t cap);
 void stream_want_turn(struct stream *s);
+void stream_grown(struct stream *s, size_t n);
 void stream_fail(struct stream *s, const char *why);
 
 /* stream_file.c: turn file chunks near the head into bytes; forget a job that is away. */

@@ -52,7 +52,7 @@ def main_demo():
     # when each site took each article: in its own log, microseconds
     arrived = [{} for _ in sites]
     for k, s in enumerate(sites):
-        for l in s.ctl("log", "arrivals").splitlines():
+        for l in s.ctl("log", "list").splitlines():
             w = l.split()
             if len(w) >= 2 and w[-1].startswith("<"):
                 arrived[k][w[-1]] = int(w[0])

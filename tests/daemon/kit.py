@@ -24,6 +24,7 @@ SLOW = float(os.environ.get("SLOW", "1"))      # sanitizers and valgrind: wait l
 
 _dir = None
 _sites = []
+_serial = [0]
 
 
 def tmp():
@@ -32,6 +33,12 @@ def tmp():
         _dir = tempfile.mkdtemp(prefix="freshet-daemon-")
         atexit.register(_clean)
     return _dir
+
+
+def fresh_dir(name):
+    """A path below tmp() that no other test of this run has."""
+    _serial[0] += 1
+    return os.path.join(tmp(), "%d-%s" % (_serial[0], name))
 
 
 def _clean():
@@ -74,7 +81,7 @@ class Site:
 
     def __init__(self, name, peers=(), groups=("misc.test",), extra="", site="", listen="127.0.0.1"):
         self.name, self.port = name, free_port()
-        self.dir = os.path.join(tmp(), name)
+        self.dir = fresh_dir(name)
         self.conf = os.path.join(self.dir, "nntpd.conf")
         self.peers, self.extra, self.site = list(peers), extra, site
         self.listen = listen
@@ -91,6 +98,8 @@ class Site:
             f.write('site "%s" {\n directory = "%s"\n log-level = "info"\n %s\n}\n' % (self.name, self.dir, self.site))
             f.write('listen "%s:%d" {}\n' % (self.listen, self.port))
             f.write('access "all" { from = { "*" } read = { "*" } post = { "*" } }\n')
+            # the tests themselves feed from here
+            f.write('peer "src.example" { address = { "127.0.0.1" } }\n')
             for p in self.peers:
                 f.write(p + "\n")
             f.write(self.extra + "\n")
@@ -225,9 +234,6 @@ class Client:
             self.s.close()
         except OSError:
             pass
-
-
-_serial = [0]
 
 
 def make_id(domain="kit.example"):

@@ -10,7 +10,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "daemon"))
 from kit import *  # noqa: E402,F401,F403
-from kit import _sites, tmp, free_port, wait_for  # noqa: E402
+from kit import _sites, fresh_dir, tmp, free_port, wait_for  # noqa: E402
 
 PROGRAMS = "/usr/lib/news/bin"
 
@@ -23,7 +23,7 @@ class Inn:
     def __init__(self, name, groups, peers=()):
         """groups: names; peers: (name, host, port) to feed by innfeed."""
         self.name, self.port, self.proc = name, free_port(), None
-        self.dir = os.path.join(tmp(), name)
+        self.dir = fresh_dir(name)
         os.chmod(tmp(), 0o755)
         for d in ("etc", "db", "log", "run", "spool/articles", "spool/overview", "spool/incoming/tmp",
                   "spool/incoming/bad", "spool/outgoing", "spool/innfeed", "spool/archive"):
