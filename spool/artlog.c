@@ -87,11 +87,12 @@ void artlog_close(struct artlog **lp)
     if (l == NULL)
         return;
     if (l->cur != NULL) {
-        /* what was promised under "interval" or "never" is on its way at least; blocks kept ahead go back */
-        if (l->dirty)
-            (void)disk_sync(l->cur->fd);
-        if (l->allocated > l->end)
+        /* blocks kept ahead go back, and what a failed cut has left; what was promised
+         * under "interval" or "never" is on its way at least */
+        if (l->cut_due || l->allocated > l->end)
             (void)disk_truncate(l->cur->fd, l->end);
+        if (l->cut_due || l->dirty)
+            (void)disk_sync(l->cur->fd);
         segment_put(l->cur);
     }
     if (l->published != NULL)

@@ -142,9 +142,11 @@ MAYBE_UNUSED static void kit_copy(const char *from, const char *to)
 {
     size_t n;
     char *p = disk_slurp(from, (size_t)1 << 30, &n);
+    int fd = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0644);
 
-    assert_non_null(p);
-    assert_int_equal(disk_replace(to, p, n, 0644), 0);
+    assert_true(p != NULL && fd >= 0);
+    assert_int_equal(write(fd, p, n), n);
+    close(fd);
     free(p);
 }
 
