@@ -1,11 +1,17 @@
 /* his_cache.h - the ids met last, in memory.
  *
- * Threads:  any; a lock for each part of the table, held for a few dozen
- *           nanoseconds.
- * Memory:   fixed: 16 bytes an entry.
+ * Threads:  any; a spin lock for each set of seven entries, held for a few
+ *           dozen nanoseconds.
+ * Memory:   fixed: 18 bytes an entry.
  *
- * The cache knows only that an id was met (kept, refused, ...): that is what
- * CHECK asks.  Where the article lies is the database's to say.
+ * The cache knows of an id that it was met (kept, refused, ...: that is what
+ * CHECK asks; where the article lies is the database's to say), or that it was
+ * looked for in vain:
+ *
+ *     CACHE_NEW says: not in the database, and not published since.
+ *
+ * To keep that true, a look is noted only when nothing was published in the
+ * id's set while the database was read.
  */
 #ifndef HISTORY_HIS_CACHE_H
 #define HISTORY_HIS_CACHE_H
@@ -17,10 +23,20 @@
 
 struct his_cache;
 
+enum cache_answer { CACHE_NONE, CACHE_NEW, CACHE_MET };
+
 struct his_cache *his_cache_new(uint32_t entries);
 void his_cache_free(struct his_cache **c);
-bool his_cache_has(struct his_cache *c, const struct msgid_key *k);
-void his_cache_put(struct his_cache *c, const struct msgid_key *k);
+enum cache_answer his_cache_get(struct his_cache *c, const struct msgid_key *k);
+
+void his_cache_met(struct his_cache *c, const struct msgid_key *k);         /* found in the database */
+void his_cache_published(struct his_cache *c, const struct msgid_key *k);   /* is there from now on  */
+
+/* Begin a look at the database, and note that it was in vain.  False: read it
+ * again, something was published meanwhile. */
+uint32_t his_cache_look(struct his_cache *c, const struct msgid_key *k);
+bool his_cache_in_vain(struct his_cache *c, const struct msgid_key *k, uint32_t look);
+
 void his_cache_clear(struct his_cache *c);
 
 #endif

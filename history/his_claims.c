@@ -17,6 +17,8 @@
 #define BUCKETS 256u
 #define NONE    UINT32_MAX
 
+_Static_assert(sizeof(void *) == 8, "a ticket is 64 bits");
+
 struct entry {
     struct msgid_key key;
     const void *owner;
@@ -92,6 +94,16 @@ static void drop(struct shard *s, uint32_t *link)
     e->next = s->free;
     s->free = at;
     s->used--;
+}
+
+/* The link that leads to an entry in use. */
+static uint32_t *link_to(struct shard *s, uint32_t at)
+{
+    uint32_t *link = chain(s, &s->pool[at].key);
+
+    while (*link != at)
+        link = &s->pool[*link].next;
+    return link;
 }
 
 static bool over(const struct entry *e, int64_t now)
@@ -219,13 +231,8 @@ void his_claims_release(struct his_claims *c, struct claim **ticket)
         return;
     *ticket = NULL;
     lock_get(&s->lock);
-    if (at < s->size && s->pool[at].used && s->pool[at].generation == t >> 32) {
-        uint32_t *link = chain(s, &s->pool[at].key);
-
-        while (*link != at)
-            link = &s->pool[*link].next;
-        drop(s, link);
-    }
+    if (at < s->size && s->pool[at].used && s->pool[at].generation == t >> 32)
+        drop(s, link_to(s, at));
     lock_put(&s->lock);
 }
 
@@ -235,15 +242,11 @@ void his_claims_release_owner(struct his_claims *c, const void *owner)
         struct shard *s = &c->shard[i];
 
         lock_get(&s->lock);
-        for (unsigned b = 0; b < BUCKETS && s->used > 0; b++) {
-            for (uint32_t *link = &s->bucket[b]; *link != NONE;) {
-                struct entry *e = &s->pool[*link];
+        for (uint32_t at = 0; at < s->size && s->used > 0; at++) {
+            const struct entry *e = &s->pool[at];
 
-                if (!e->firm && e->owner == owner)
-                    drop(s, link);
-                else
-                    link = &e->next;
-            }
+            if (e->used && !e->firm && e->owner == owner)
+                drop(s, link_to(s, at));
         }
         lock_put(&s->lock);
     }

@@ -65,7 +65,7 @@ static struct span key_span(const struct msgid_key *k)
 
 struct his_db *his_db_open(struct bdb *b, struct err *e)
 {
-    struct bdb_tree *tree = bdb_tree(b, "history.db", e);
+    struct bdb_tree *tree = bdb_tree(b, "history", e);
     struct his_db *d;
 
     if (tree == NULL)
@@ -135,19 +135,21 @@ static bool gather_key(struct span key, struct span value, void *arg)
     return g->n < g->most;
 }
 
-int his_db_keys(struct his_db *d, struct msgid_key *from, struct msgid_key *keys, int most, struct bdb_bulk *bulk,
-                struct err *e)
+int his_db_keys(struct his_db *d, struct msgid_key *from, struct msgid_key *keys, int most, bool *at_end,
+                struct bdb_bulk *bulk, struct err *e)
 {
     struct gather g = { keys, 0, most };
 
     if (bdb_scan(d->tree, key_span(from), SPAN(""), bulk, gather_key, &g, e) != 0)
         return -1;
+    *at_end = g.n < most;
     if (g.n == 0)
         return 0;
-    *from = keys[g.n - 1];                         /* the next key in order: this one plus one */
+    /* on from the next key in order: this one plus one; behind the last of all there is nothing */
+    *from = keys[g.n - 1];
     for (int i = sizeof from->b - 1; i >= 0 && ++from->b[i] == 0; i--)
         if (i == 0)
-            memset(from->b, 0xff, sizeof from->b);
+            *at_end = true;
     return g.n;
 }
 

@@ -2,7 +2,7 @@
  *
  * Threads:  his_db_get and his_db_keys may wait for the disk; his_db_merge runs
  *           within the applier's transaction.
- * Format:   "history.db", doc/formats.md: key 16 octets; value 32, little-endian:
+ * Format:   tree "history" (file history.db), doc/formats.md: key 16 octets; value 32, little-endian:
  *           seq 8, segment 4, offset 8, size 4, day 4, state 1, spare 3.
  */
 #ifndef HISTORY_HIS_DB_H
@@ -21,9 +21,9 @@ int  his_db_get(struct his_db *d, const struct msgid_key *k, struct his_entry *e
  * 'fresh': the id is known not to be there. */
 void his_db_merge(struct his_db *d, struct txn *t, const struct msgid_key *k, const struct his_entry *entry, bool fresh);
 
-/* Up to 'most' keys from *from on; *from becomes the place to go on from.
- * Return how many, 0 at the end, -1 trouble. */
-int  his_db_keys(struct his_db *d, struct msgid_key *from, struct msgid_key *keys, int most,
+/* Up to 'most' keys from *from on; *from becomes the place to go on from, if
+ * not *at_end.  Return how many, or -1. */
+int  his_db_keys(struct his_db *d, struct msgid_key *from, struct msgid_key *keys, int most, bool *at_end,
                  struct bdb_bulk *bulk, struct err *e);
 int  his_db_empty(struct his_db *d, struct err *e);
 

@@ -22,7 +22,8 @@ struct generation {
     uint64_t blocks;                        /* a power of two               */
     uint64_t room;
     _Atomic uint64_t ids;
-    _Atomic uint64_t word[];
+    _Atomic uint64_t *word;                 /* at the beginning of a cache line */
+    void    *memory;
 };
 
 struct his_filter {
@@ -39,17 +40,15 @@ static uint64_t load64(const uint8_t *p)
     return v;
 }
 
+/* Zeroed by the kernel as it is touched: a large generation must not make the applier wait. */
 static struct generation *new_generation(uint64_t blocks)
 {
-    struct generation *g = aligned_alloc(64, (sizeof *g + blocks * 64 + 127) & ~(size_t)63);
+    struct generation *g = xcalloc(1, sizeof *g);
 
-    if (g == NULL)
-        die(1, "history: no memory for a filter of %llu kB", (unsigned long long)blocks / 16);
+    g->memory = xcalloc(blocks + 1, BLOCK_WORDS * sizeof *g->word);
+    g->word = (void *)(((uintptr_t)g->memory + 63) & ~(uintptr_t)63);
     g->blocks = blocks;
-    atomic_init(&g->ids, 0);
-    g->room = blocks * 512 / BITS_AN_ID;
-    for (uint64_t i = 0; i < blocks * BLOCK_WORDS; i++)
-        atomic_init(&g->word[i], 0);
+    g->room = blocks * BLOCK_WORDS * 64 / BITS_AN_ID;
     return g;
 }
 
@@ -62,26 +61,18 @@ struct his_filter *his_filter_new(void)
     return f;
 }
 
-static void drop(struct his_filter *f)
-{
-    for (int i = atomic_load(&f->n); i-- > 0;)
-        free(atomic_load(&f->gen[i]));
-}
-
 void his_filter_free(struct his_filter **f)
 {
     if (*f == NULL)
         return;
-    drop(*f);
+    for (int i = atomic_load(&(*f)->n); i-- > 0;) {
+        struct generation *g = atomic_load(&(*f)->gen[i]);
+
+        free(g->memory);
+        free(g);
+    }
     free(*f);
     *f = NULL;
-}
-
-void his_filter_clear(struct his_filter *f)
-{
-    drop(f);
-    atomic_store(&f->gen[0], new_generation(FIRST_BLOCKS));
-    atomic_store(&f->n, 1);
 }
 
 /* The block comes from the key's first half, the bits from its second: one of

@@ -18,7 +18,6 @@ struct his_filter *his_filter_new(void);
 void his_filter_free(struct his_filter **f);
 bool his_filter_has(const struct his_filter *f, const struct msgid_key *k);
 void his_filter_add(struct his_filter *f, const struct msgid_key *k);
-void his_filter_clear(struct his_filter *f);      /* nobody may ask meanwhile */
 uint64_t his_filter_ids(const struct his_filter *f);
 uint64_t his_filter_bits(const struct his_filter *f);
 

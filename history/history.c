@@ -2,13 +2,16 @@
  *
  *     his_peek ── cache: met ──▶ SEEN
  *              ── claims ──────▶ BUSY
+ *              ── cache: new ──▶ NEW          (looked for in vain, not published since)
  *              ── filter: no ──▶ NEW          (the filter knows every id)
  *              ── else ────────▶ ASK ── his_look, the database ──▶ SEEN or NEW
  *
- * An id becomes known in this order: committed to the database, put into
- * cache and filter, claim ended (his_published).  Whoever finds no claim any
- * more therefore finds the id in the cache; that is what closes the gap
- * between a look at the database and the claim.
+ * An id becomes known in this order: into the filter, into the database,
+ * committed, into the cache, claim ended (his_apply, his_published).  Whoever
+ * finds no claim any more therefore finds the id in cache or filter; and a look
+ * at the database that was overtaken by a publication is not in the cache as
+ * CACHE_NEW.  That closes the gap between a question and its claim, however
+ * long it is.
  *
  * At open a thread fills the filter from the database.  Until it is through,
  * the filter must not say "never met".
@@ -27,17 +30,25 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 
-#define LOAD_KEYS 4096
+#define LOAD_KEYS     4096
+#define LOAD_AGAIN_US 5000000L
+#define TALLIES       16
+
+/* Counted at each question: a line for each thread, or they would fight for it. */
+struct tally { _Alignas(64) _Atomic uint64_t cache_hits, filter_news; };
 
 struct his {
+    struct tally       tally[TALLIES];
     struct his_db     *db;
     struct his_filter *filter;
     struct his_cache  *cache;
     struct his_claims *claims;
-    struct lock        filter_lock;     /* "history.filter": who adds      */
-    atomic_bool        ready, closing;
+    atomic_bool        ready;
+    _Alignas(64) struct lock filter_lock;   /* "history.filter": who adds; 'closing'   */
+    struct cond        wake;
+    bool               closing;
     pthread_t          loader;
-    _Atomic uint64_t   cache_hits, filter_news, looks, false_hits;
+    _Atomic uint64_t   looks, false_hits;
 };
 
 static void count(_Atomic uint64_t *c)
@@ -45,30 +56,75 @@ static void count(_Atomic uint64_t *c)
     atomic_fetch_add_explicit(c, 1, memory_order_relaxed);
 }
 
-static void filter_add(struct his *h, const struct msgid_key *keys, int n)
+static struct tally *tally(struct his *h)
 {
+    static atomic_uint threads;
+    static _Thread_local unsigned mine;
+
+    if (mine == 0)
+        mine = 1 + atomic_fetch_add(&threads, 1);
+    return &h->tally[mine % TALLIES];
+}
+
+/* Return false when history is closing. */
+static bool filter_add(struct his *h, const struct msgid_key *keys, int n)
+{
+    bool go_on;
+
     lock_get(&h->filter_lock);
     for (int i = 0; i < n; i++)
         his_filter_add(h->filter, &keys[i]);
+    go_on = !h->closing;
     lock_put(&h->filter_lock);
+    return go_on;
+}
+
+/* Put all ids of the database into the filter.  Return 0, -1 trouble, 1 closing. */
+static int load_all(struct his *h, struct msgid_key *keys, struct bdb_bulk *bulk, struct err *e)
+{
+    struct msgid_key from = { 0 };
+    bool at_end = false;
+
+    while (!at_end) {
+        int n = his_db_keys(h->db, &from, keys, LOAD_KEYS, &at_end, bulk, e);
+
+        if (n < 0)
+            return -1;
+        if (!filter_add(h, keys, n))
+            return 1;
+    }
+    return 0;
+}
+
+static bool closing_after(struct his *h, long us)
+{
+    bool closing;
+
+    lock_get(&h->filter_lock);
+    while (!h->closing && cond_wait_us(&h->wake, &h->filter_lock, us) == 0)
+        ;
+    closing = h->closing;
+    lock_put(&h->filter_lock);
+    return closing;
 }
 
 static void *load_filter(void *arg)
 {
     struct his *h = arg;
-    struct msgid_key from = { 0 }, *keys = xcalloc(LOAD_KEYS, sizeof *keys);
+    struct msgid_key *keys = xcalloc(LOAD_KEYS, sizeof *keys);
     struct bdb_bulk bulk = { 0 };
-    struct err e;
-    int n = 1;
+    struct err e = { 0 };
+    bool told = false;
+    int rc;
 
-    while (n > 0 && !h->closing) {
-        n = his_db_keys(h->db, &from, keys, LOAD_KEYS, &bulk, &e);
-        if (n > 0)
-            filter_add(h, keys, n);
+    while ((rc = load_all(h, keys, &bulk, &e)) < 0) {
+        if (!told)
+            log_msg(LOG_WARNING, "history: the filter cannot be filled yet, so questions go to the database: %s", e.text);
+        told = true;
+        if (closing_after(h, LOAD_AGAIN_US))
+            break;
     }
-    if (n < 0)
-        log_msg(LOG_WARNING, "history: the filter cannot be filled, every question goes to the database: %s", e.text);
-    if (n == 0)
+    if (rc == 0)
         h->ready = true;
     bdb_bulk_fini(&bulk);
     free(keys);
@@ -82,12 +138,15 @@ struct his *his_open(const struct his_options *o, struct err *e)
 
     if (db == NULL)
         return NULL;
-    h = xcalloc(1, sizeof *h);
+    if ((h = aligned_alloc(64, sizeof *h)) == NULL)
+        die(1, "history: no memory");
+    memset(h, 0, sizeof *h);
     h->db = db;
     h->filter = his_filter_new();
     h->cache = his_cache_new(o->cache_entries > 0 ? o->cache_entries : 1u << 18);
     h->claims = his_claims_new(o->claim_us);
     lock_init(&h->filter_lock, "history.filter");
+    cond_init(&h->wake);
     thread_start(&h->loader, "history.filter", load_filter, h);
     return h;
 }
@@ -98,12 +157,16 @@ void his_close(struct his **his)
 
     if (h == NULL)
         return;
+    lock_get(&h->filter_lock);
     h->closing = true;
+    cond_signal(&h->wake);
+    lock_put(&h->filter_lock);
     pthread_join(h->loader, NULL);
     his_claims_free(&h->claims);
     his_cache_free(&h->cache);
     his_filter_free(&h->filter);
     his_db_close(&h->db);
+    cond_fini(&h->wake);
     lock_fini(&h->filter_lock);
     free(h);
     *his = NULL;
@@ -121,58 +184,72 @@ static bool never_met(const struct his *h, const struct msgid_key *key)
 
 enum his_answer his_peek(struct his *h, const struct msgid_key *key)
 {
-    if (his_cache_has(h->cache, key)) {
-        count(&h->cache_hits);
+    enum cache_answer there = his_cache_get(h->cache, key);
+
+    if (there == CACHE_MET) {
+        count(&tally(h)->cache_hits);
         return HIS_SEEN;
     }
     if (his_claims_ask(h->claims, key) != CLAIM_FREE)
         return HIS_BUSY;
+    /* what the cache said of a new id may be old by now; his_claim asks again */
+    if (there == CACHE_NEW)
+        return HIS_NEW;
     if (!never_met(h, key))
         return HIS_ASK;
-    count(&h->filter_news);
+    count(&tally(h)->filter_news);
     return HIS_NEW;
 }
 
 enum his_answer his_look(struct his *h, const struct msgid_key *key, struct his_entry *entry, struct err *e)
 {
     struct his_entry found;
+    uint32_t look;
 
     count(&h->looks);
-    switch (his_db_get(h->db, key, &found, e)) {
-    case 1:
-        his_cache_put(h->cache, key);
-        if (entry != NULL)
-            *entry = found;
-        return HIS_SEEN;
-    case 0:
-        if (h->ready)
-            count(&h->false_hits);
-        return HIS_NEW;
-    default:
-        return HIS_FAILED;
-    }
+    do {
+        look = his_cache_look(h->cache, key);
+        switch (his_db_get(h->db, key, &found, e)) {
+        case 1:
+            his_cache_met(h->cache, key);
+            if (entry != NULL)
+                *entry = found;
+            return HIS_SEEN;
+        case 0:
+            break;
+        default:
+            return HIS_FAILED;
+        }
+    } while (!his_cache_in_vain(h->cache, key, look));
+    if (h->ready)
+        count(&h->false_hits);
+    return HIS_NEW;
 }
 
 /* What memory says of an id at the moment of its claim. */
-struct ask { struct his *h; const struct msgid_key *key; bool looked; enum his_answer answer; };
+struct ask { struct his *h; const struct msgid_key *key; enum his_answer answer; };
 
 static bool still_new(void *arg)
 {
     struct ask *a = arg;
 
-    if (his_cache_has(a->h->cache, a->key))
+    switch (his_cache_get(a->h->cache, a->key)) {
+    case CACHE_MET:
         a->answer = HIS_SEEN;
-    else if (a->looked || never_met(a->h, a->key))
+        break;
+    case CACHE_NEW:
         a->answer = HIS_NEW;
-    else
-        a->answer = HIS_ASK;
+        break;
+    case CACHE_NONE:
+        a->answer = never_met(a->h, a->key) ? HIS_NEW : HIS_ASK;
+        break;
+    }
     return a->answer == HIS_NEW;
 }
 
-static enum his_answer take(struct his *h, const struct msgid_key *key, const void *owner, bool firm, bool looked,
-                            struct claim **c)
+static enum his_answer take(struct his *h, const struct msgid_key *key, const void *owner, bool firm, struct claim **c)
 {
-    struct ask ask = { h, key, looked, HIS_BUSY };
+    struct ask ask = { h, key, HIS_BUSY };
     enum claim_answer was;
     bool refused;
 
@@ -186,12 +263,14 @@ static enum his_answer take(struct his *h, const struct msgid_key *key, const vo
 
 enum his_answer his_claim(struct his *h, const struct msgid_key *key, const void *owner, bool looked, struct claim **c)
 {
-    return take(h, key, owner, false, looked, c);
+    (void)looked;                 /* the cache knows, and better */
+    return take(h, key, owner, false, c);
 }
 
 enum his_answer his_firm(struct his *h, const struct msgid_key *key, const void *owner, bool looked, struct claim **c)
 {
-    return take(h, key, owner, true, looked, c);
+    (void)looked;
+    return take(h, key, owner, true, c);
 }
 
 void his_release(struct his *h, struct claim **c)
@@ -208,9 +287,9 @@ void his_apply(struct his *h, struct txn *t, const struct msgid_key *key, const 
 {
     bool fresh = never_met(h, key);
 
-    /* nobody claims the id of a cancel: the article may stand later in the same
-     * transaction, and must find that it is not fresh */
-    if (entry->state == HIS_CANCELLED)
+    /* it may stand again in the same transaction, and must not be fresh then;
+     * an id whose transaction fails costs a look now and then */
+    if (fresh || !his_filter_has(h->filter, key))
         filter_add(h, key, 1);
     his_db_merge(h->db, t, key, entry, fresh);
 }
@@ -218,8 +297,9 @@ void his_apply(struct his *h, struct txn *t, const struct msgid_key *key, const 
 void his_published(struct his *h, const struct msgid_key *key, const struct his_entry *entry)
 {
     (void)entry;
-    his_cache_put(h->cache, key);
-    filter_add(h, key, 1);
+    if (!his_filter_has(h->filter, key))
+        filter_add(h, key, 1);
+    his_cache_published(h->cache, key);
     his_claims_end(h->claims, key);
 }
 
@@ -233,8 +313,11 @@ int his_empty(struct his *h, struct err *e)
 void his_counts(struct his *h, struct his_counts *out)
 {
     *out = (struct his_counts){
-        .ids = his_filter_ids(h->filter), .filter_bits = his_filter_bits(h->filter), .cache_hits = h->cache_hits,
-        .filter_news = h->filter_news, .looks = h->looks, .false_hits = h->false_hits,
-        .claims = his_claims_count(h->claims),
+        .ids = his_filter_ids(h->filter), .filter_bits = his_filter_bits(h->filter),
+        .looks = h->looks, .false_hits = h->false_hits, .claims = his_claims_count(h->claims),
     };
+    for (int i = 0; i < TALLIES; i++) {
+        out->cache_hits += h->tally[i].cache_hits;
+        out->filter_news += h->tally[i].filter_news;
+    }
 }

@@ -6,7 +6,7 @@
  * Crash:    what was applied is as durable as the database; claims do not
  *           survive: the peer will be asked again.
  * Memory:   24 bits an id for the filter, a fixed cache of the newest answers,
- *           200 bytes a claim in flight.
+ *           64 bytes a claim in flight.
  * Standard: RFC 3977 6.3.2, RFC 4644 2.4 (431 while claimed).
  */
 #ifndef HISTORY_HISTORY_H
@@ -60,7 +60,8 @@ enum his_answer his_peek(struct his *h, const struct msgid_key *key);
 enum his_answer his_look(struct his *h, const struct msgid_key *key, struct his_entry *entry, struct err *e);
 
 /* Ask, and claim in the same step when it is HIS_NEW (*c is set).  'looked' says
- * that his_look has just answered HIS_NEW; else HIS_ASK may come back.
+ * that his_look has just answered HIS_NEW; else HIS_ASK may come back.  It may
+ * also when memory has forgotten that look: say "later", or look again.
  * HIS_BUSY when another holds a claim that is not past its time.  'owner' may
  * be anything; the same owner asking again is HIS_BUSY too (RFC 4644; as INN). */
 enum his_answer his_claim(struct his *h, const struct msgid_key *key, const void *owner, bool looked, struct claim **c);

@@ -73,7 +73,7 @@ static bool add_group(struct span key, struct span value, void *arg)
 /* All rows of all trees, as text. */
 static char *dump(struct store *s)
 {
-    static const char *const trees[] = { "history.db", "groups", "overview", "meta" };
+    static const char *const trees[] = { "history", "groups", "overview", "meta" };
     struct bdb_bulk bulk = { 0 };
     struct buf out = { 0 };
     struct err e = { 0 };
