@@ -30,7 +30,7 @@ def inn_feeds_us_and_we_feed_inn():
         theirs.append((mid, wire))
     inn.flush()
     cu = us.client()
-    wait_for("%d articles from INN" % N, lambda: have(cu, [m for m, _ in theirs]), 90)
+    wait_for("%d articles from INN" % N, lambda: have(cu, [m for m, _ in theirs]), 40)
     for m, wire in theirs[:50]:
         a = cu.article(m)
         path = header(a, "Path")
