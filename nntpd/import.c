@@ -34,6 +34,7 @@ struct import {
     struct mailbox       *home;
     unsigned              away;              /* articles on their way           */
     int64_t               later_since_us;    /* 0: not waiting                  */
+    bool                  closing;           /* the site is                     */
     struct import_counts *counts;
     progress_fn          *progress;
     import_tell_fn       *tell;
@@ -156,6 +157,7 @@ static void on_done(struct intake *in, void *user)
     count(im, in);
     im->counts->later += later;
     im->counts->refused -= later;
+    im->closing |= v == V_STOPPING;
     im->away--;
     intake_free(&in);
     buf_fini(&a->wire);
@@ -204,7 +206,7 @@ static int import_all(struct import *im, struct err *e)
     struct buf text = { 0 };
     int rc = 0;
 
-    while (!stuck(im) && (rc = read_text(im, &text, e)) == 1) {
+    while (!stuck(im) && !im->closing && (rc = read_text(im, &text, e)) == 1) {
         import_one(im, &text);
         tell_progress(im);
         while (im->away >= IMPORT_WINDOW)
@@ -213,6 +215,8 @@ static int import_all(struct import *im, struct err *e)
     while (im->away > 0)
         turn(im);
     buf_fini(&text);
+    if (rc >= 0 && im->closing)
+        rc = err_set(e, "the site is closing");
     if (rc >= 0 && im->counts->later > 0)
         rc = err_set(e, "the site could not store for a minute; %llu articles are left out",
                      (unsigned long long)im->counts->later);

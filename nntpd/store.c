@@ -53,10 +53,12 @@ struct submission *chain_take(struct chain *c)
 
 void chain_join(struct chain *to, struct chain *from)
 {
-    struct submission *sub;
-
-    while ((sub = chain_take(from)) != NULL)
-        chain_add(to, sub);
+    if (from->n == 0)
+        return;
+    *to->tail = from->first;
+    to->tail = from->tail;
+    to->n += from->n;
+    chain_init(from);
 }
 
 /* ---- answers, trouble, and those who wait for claims ---- */
@@ -153,11 +155,11 @@ void store_trouble(struct store *s, struct trouble *t, const char *what, const s
     bool news;
 
     lock_get(&s->lock);
-    news = !t->on || strcmp(t->why, e->text) != 0;
+    news = !t->on || strncmp(t->why, e->text, sizeof t->why - 1) != 0;
     t->on = true;
     t->since_us = clock_mono_us();
     snprintf(t->why, sizeof t->why, "%.*s", (int)sizeof t->why - 1, e->text);
-    news = news && strncmp(t->why, e->text, sizeof t->why - 1) == 0;
+    cond_signal(&s->work);                   /* the committer may be waiting for the applier */
     lock_put(&s->lock);
     if (news)
         log_msg(LOG_ERROR, "%s: %s (articles are answered \"later\"; trying again every second)", what, e->text);

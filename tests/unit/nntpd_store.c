@@ -546,7 +546,10 @@ static void i6_start_reads_the_tail_only(void **state)
     assert_int_equal(t.calls, 0);              /* all was applied: nothing is read again */
     store_close(&s);
     next = run_and_kill(dir, 1000, 50);
-    s = site_open(dir);
+    t = (struct told){ 0 };
+    s = store_open(&o, count_told, &t, &e);
+    assert_non_null(s);
+    assert_true(t.last <= 2);                  /* what was between the log and the database */
     readable(s, id_of(next - 1));
     store_close(&s);
 }
@@ -691,6 +694,100 @@ static void many_segments_and_many_at_once(void **state)
     free(body);
 }
 
+static void a_rebuild_that_was_cut_short_is_begun_again(void **state)
+{
+    const char *dir = kit_path("short");
+    struct store *s = site_with_groups(dir);
+    struct applied known;
+    struct err e = { 0 };
+    char *before;
+
+    (void)state;
+    store_some(s, 0, 30);
+    cancel(s, id_of(3));
+    before = dump(s);
+    assert_int_equal(applied_get(&s->ix, &known, &e), 0);
+    assert_int_equal(rebuild_begin(&s->ix, &known, &e), 0);
+    assert_int_equal(ov_empty(s->ix.ov, &e), 0);
+    store_close(&s);
+    s = site_open(dir);
+    same(before, dump(s));
+    site_verify(s);
+    store_close(&s);
+}
+
+static void drop_row(struct txn *t, void *arg)
+{
+    struct store *s = arg;
+
+    ov_remove(s->ix.ov, t, group_find(s->ix.groups, SPAN("misc.test"))->id, 2);
+}
+
+static void note_line(const char *line, void *arg)
+{
+    buf_puts(arg, line);
+    buf_puts(arg, "\n");
+}
+
+static void verify_tells_a_missing_row_and_a_damaged_article(void **state)
+{
+    const char *dir = kit_path("verify");
+    struct store *s = site_with_groups(dir);
+    struct buf told = { 0 };
+    struct his_entry h;
+    struct err e = { 0 };
+    char path[300], byte = '~';
+    int fd;
+
+    (void)state;
+    store_some(s, 0, 5);
+    site_verify(s);
+    assert_int_equal(bdb_run(s->ix.bdb, drop_row, s, &e), 0);
+    assert_int_equal(store_find(s, span_of(id_of(4)), &h, &e), HIS_SEEN);
+    snprintf(path, sizeof path, "%s/log/%010u.seg", dir, h.segment);
+    fd = open(path, O_WRONLY);
+    assert_int_equal(pwrite(fd, &byte, 1, (off_t)(h.offset + h.size - 20)), 1);
+    close(fd);
+    /* the row, the damage, and the group's count that does not match */
+    assert_int_equal(store_verify(s, NULL, note_line, &told, &e), 3);
+    buf_add(&told, "", 1);
+    assert_non_null(strstr(buf_data(&told), "<1@store.example>: no overview row"));
+    assert_non_null(strstr(buf_data(&told), "does not match its checksum"));
+    assert_non_null(strstr(buf_data(&told), "group misc.test: 4 overview rows, but its count is 5"));
+    buf_fini(&told);
+    store_close(&s);
+}
+
+static void with_fsync_interval_the_last_article_is_synced_though_nothing_follows(void **state)
+{
+    const char *dir = kit_path("interval");
+    struct store_options o = site_options(dir);
+    struct err e;
+    struct store *s;
+    bool synced = false;
+
+    (void)state;
+    o.fsync = FSYNC_INTERVAL;
+    o.fsync_interval_us = 50000;
+    s = store_open(&o, NULL, NULL, &e);
+    assert_non_null(s);
+    site_group(s, "misc.test", 'y', NULL);
+    site_group(s, "misc.other", 'y', NULL);
+    store_some(s, 0, 3);
+    bad_disk_set((struct bad_disk){ .where = "/log/", .after = 1L << 40 });   /* counts */
+    store_some(s, 3, 1);
+    for (int i = 0; i < 3000 && !synced; i++) {
+        usleep(10000);
+        lock_get(&bad_lock);
+        synced = bad_disk.calls >= 2;          /* the write and the sync */
+        lock_put(&bad_lock);
+    }
+    bad_disk_set((struct bad_disk){ 0 });
+    assert_true(synced);
+    site_verify(s);
+    store_close(&s);
+}
+
 static int quiet(void **state)
 {
     struct err e;
@@ -722,6 +819,9 @@ int main(void)
         cmocka_unit_test(rebuild_of_a_lost_database),
         cmocka_unit_test(a_cancel_takes_rows_and_bytes_and_moves_marks),
         cmocka_unit_test(many_segments_and_many_at_once),
+        cmocka_unit_test(a_rebuild_that_was_cut_short_is_begun_again),
+        cmocka_unit_test(verify_tells_a_missing_row_and_a_damaged_article),
+        cmocka_unit_test(with_fsync_interval_the_last_article_is_synced_though_nothing_follows),
     };
 
     return cmocka_run_group_tests(tests, quiet, NULL);
