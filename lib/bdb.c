@@ -15,12 +15,20 @@
  * key.  As victim of a deadlock the reader is chosen (DB_LOCK_MINWRITE), who
  * just asks again.
  *
+ * Torn pages.  Recovery believes the log position in a page's first bytes, so
+ * a page of which a power cut kept only a part would come back wrong and
+ * nobody would know.  Pages are therefore as large as a disk's and file
+ * system's smallest unit (4 kB), and carry a sum: where a unit is smaller all
+ * the same, a torn page is an error at opening (rebuild the trees), never
+ * wrong data.
+ *
  * What Berkeley DB cannot go on from sets 'broken'; everything then answers -1
  * at once until bdb_reopen.
  */
 #include "lib/bdb.h"
 
 #include <db.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -37,7 +45,7 @@
 #include "lib/mem.h"
 
 enum {
-    PAGE_BYTES    = 16 << 10,
+    PAGE_BYTES    = 4 << 10,    /* see "Torn pages" */
     LOG_BUFFER    = 8 << 20,
     LOG_FILE      = 64 << 20,
     BULK_LEAST    = 64 << 10,   /* a multiple of 1024 and of the page */
@@ -71,13 +79,15 @@ struct txn {
     DBT     got;                /* txn_get's memory                   */
 };
 
-/* Berkeley DB explains itself by a callback on the failing thread. */
+/* Berkeley DB explains itself by a callback on the failing thread.  The first
+ * sentence names the cause; those after it only what followed. */
 static _Thread_local char said[200];
 
 static void on_message(const DB_ENV *env, const char *prefix, const char *text)
 {
     (void)env, (void)prefix;
-    snprintf(said, sizeof said, "%s", text);
+    if (said[0] == '\0')
+        snprintf(said, sizeof said, "%s", text);
 }
 
 #ifdef __SANITIZE_THREAD__
@@ -132,6 +142,7 @@ static int leave(struct bdb *b, int result)
 /* Go in, unless it is broken.  Return 0, or -1 and not inside. */
 static int enter(struct bdb *b, struct err *e)
 {
+    said[0] = '\0';
     rwlock_read(&b->door);
     if (!atomic_load(&b->broken))
         return 0;
@@ -143,6 +154,45 @@ static int enter(struct bdb *b, struct err *e)
 
 /* ---- opening and closing ---------------------------------------------- */
 
+static int trim_file(const char *path)
+{
+    int fd = disk_open(path, O_RDWR, 0), rc = 0, saved;
+    int64_t size = fd < 0 ? -1 : disk_size(fd);
+
+    if (size > 0 && size % PAGE_BYTES != 0)
+        rc = disk_truncate(fd, (uint64_t)(size - size % PAGE_BYTES));
+    saved = errno;
+    if (fd >= 0)
+        (void)disk_close(fd);
+    errno = saved;
+    return size < 0 ? -1 : rc;
+}
+
+/* A write cut short may leave a file that ends inside a page; recovery refuses
+ * such a file.  That page was never synced, so the log still has all of it. */
+static int trim_files(const char *dir, struct err *e)
+{
+    DIR *d = opendir(dir);
+    struct dirent *f;
+    int rc = 0;
+
+    if (d == NULL)
+        return err_sys(e, "database directory %s", dir);
+    while (rc == 0 && (f = readdir(d)) != NULL) {
+        struct span name = span_of(f->d_name);
+        char *path;
+
+        if (name.n < 3 || !span_eq(span_from(name, name.n - 3), SPAN(".db")))
+            continue;
+        path = xasprintf("%s/%s", dir, f->d_name);
+        if ((rc = trim_file(path)) != 0)
+            err_sys(e, "database file %s", path);
+        free(path);
+    }
+    closedir(d);
+    return rc;
+}
+
 static int open_env(struct bdb *b, struct err *e)
 {
     const uint32_t locks = b->batch_most * 4 + 10000;
@@ -151,6 +201,9 @@ static int open_env(struct bdb *b, struct err *e)
     DB_ENV *env;
     int rc;
 
+    said[0] = '\0';
+    if (trim_files(b->dir, e) != 0)
+        return -1;
     if ((rc = db_env_create(&env, 0)) != 0)
         return trouble(e, "create", b->dir, rc);
     env->set_errcall(env, on_message);
@@ -187,7 +240,7 @@ static int open_tree(struct bdb_tree *t, struct err *e)
 
     if ((rc = db_create(&db, t->b->env, 0)) != 0)
         return failed(t->b, e, "create", t->name, rc);
-    if ((rc = db->set_pagesize(db, PAGE_BYTES)) == 0)
+    if ((rc = db->set_pagesize(db, PAGE_BYTES)) == 0 && (rc = db->set_flags(db, DB_CHKSUM)) == 0)
         rc = db->open(db, NULL, t->name, NULL, DB_BTREE, DB_CREATE | DB_AUTO_COMMIT | DB_THREAD, 0600);
     if (rc != 0) {
         (void)db->close(db, DB_NOSYNC);
@@ -357,7 +410,8 @@ int bdb_checkpoint(struct bdb *b, size_t bytes, struct err *e)
         return -1;
     if ((rc = b->env->txn_checkpoint(b->env, bytes > 0 && kbytes == 0 ? 1 : kbytes, 0, 0)) == 0)
         rc = b->env->log_archive(b->env, NULL, DB_ARCH_REMOVE);
-    if (rc == EIO)
+    /* a full disk may have room later; after other failures nobody knows what was kept */
+    if (rc != 0 && rc != ENOSPC)
         set_broken(b, "checkpoint", rc);
     return leave(b, rc == 0 ? 0 : failed(b, e, "checkpoint", b->dir, rc));
 }
@@ -700,7 +754,8 @@ static ssize_t route_write(int fd, const void *p, size_t n)
 }
 
 static int route_close(int fd)                             { return disk_table()->close(fd); }
-static int route_fsync(int fd)                             { return disk_table()->fdatasync(fd); }
+/* Of a routed sync Berkeley DB takes the result itself for the error number. */
+static int route_fsync(int fd)                             { return disk_sync(fd) == 0 ? 0 : errno; }
 static int route_ftruncate(int fd, off_t size)             { return disk_table()->ftruncate(fd, size); }
 static int route_rename(const char *from, const char *to)  { return disk_table()->rename(from, to); }
 static int route_unlink(const char *path)                  { return disk_table()->unlink(path); }

@@ -27,7 +27,7 @@
 #include "lib/map.h"
 #include "lib/mem.h"
 
-enum { SECTOR = 512, FDS = 4096 };
+enum { FDS = 4096 };
 
 enum change_kind { CHANGE_WRITE, CHANGE_SIZE, CHANGE_GROW, CHANGE_PUNCH };
 
@@ -65,7 +65,7 @@ static STAILQ_HEAD(, move) moves = STAILQ_HEAD_INITIALIZER(moves);
 static struct node *node_of[FDS];
 static char *dir_of[FDS];      /* directories opened */
 static unsigned long ops, fail_at, stop_at;
-static unsigned step;
+static unsigned step, sector = 512;
 static int fail_sys;
 static bool count_reads, stopped;
 static uint64_t dice = 1;
@@ -125,7 +125,7 @@ static void apply(struct node *d, const struct change *c)
 static void apply_torn(struct node *d, const struct change *c)
 {
     for (uint64_t i = 0, n; i < c->n; i += n) {
-        n = SECTOR - (c->at + i) % SECTOR;
+        n = sector - (c->at + i) % sector;
         n = n < c->n - i ? n : c->n - i;
         if (coin())
             put_bytes(d, c->bytes + i, c->at + i, n);
@@ -667,6 +667,11 @@ void simdisk_fail_at(unsigned long n, int sys)
 {
     fail_at = n;
     fail_sys = sys;
+}
+
+void simdisk_tear_at(unsigned bytes)
+{
+    sector = bytes;
 }
 
 void simdisk_stop_at(unsigned long n)

@@ -5,7 +5,7 @@
  *
  *     bytes   what fdatasync returned 0 for stays.  Of the writes, truncations
  *             and holes after it any may stay or not; a write may be torn at
- *             any 512 bytes.  A sync that failed may have kept some for good,
+ *             any 512 bytes (or see simdisk_tear_at).  A sync that failed may have kept some for good,
  *             and those it did not keep no later sync brings back.
  *     names   what was created, renamed or removed since the directory's last
  *             fsync may be undone, the latest first (as file systems with a
@@ -37,6 +37,9 @@ void simdisk_fail_at(unsigned long n, int sys);
 /* From the n-th operation on nothing works (EIO), reads neither: the power is gone. */
 void simdisk_stop_at(unsigned long n);
 bool simdisk_stopped(void);
+
+/* Tear writes at multiples of so many bytes (512 until said otherwise). */
+void simdisk_tear_at(unsigned bytes);
 
 /* Put the files into a state that a power cut now could leave; power is back
  * after it.  The same seed and history give the same state. */
