@@ -67,7 +67,7 @@ class Inn:
                              + "".join("%s:*,!junk,!control*:Tm:innfeed!\n" % p[0] for p in peers),
             "etc/innfeed.conf": "pid-file: innfeed.pid\nlog-file: innfeed.log\nbacklog-directory: %s/spool/innfeed\n"
                                 "status-file: innfeed.status\ngen-html: false\ninitial-connections: 1\nstreaming: true\n"
-                                "no-check-high: 95.0\nno-check-low: 90.0\nbacklog-rotate-period: 2\nbacklog-ckpt-period: 2\nbacklog-newfile-period: 4\nmax-queue-size: 50\ninitial-reconnect-time: 1\n"
+                                "no-check-high: 95.0\nno-check-low: 90.0\nbacklog-rotate-period: 2\nbacklog-ckpt-period: 2\nbacklog-newfile-period: 4\nmax-queue-size: 100\nhost-queue-highwater: 5000\ninitial-reconnect-time: 1\n"
                                 "max-reconnect-time: 2\n" % d
                                 + "".join("peer %s {\n ip-name: %s\n port-number: %d\n}\n" % tuple(p) for p in peers),
             "etc/expire.ctl": "*:A:never:never:never\n/remember/:30\n",
@@ -129,9 +129,6 @@ class Inn:
                 pass
             self.proc.wait()
         self.proc = None
-
-    def flush(self):
-        self.run("ctlinnd", "flush", "")
 
     def client(self, reader=False):
         c = Client("127.0.0.1", self.port)

@@ -28,7 +28,6 @@ def inn_feeds_us_and_we_feed_inn():
         r = c.takethis(mid, wire)
         assert r.startswith("239"), r
         theirs.append((mid, wire))
-    inn.flush()
     cu = us.client()
     wait_for("%d articles from INN" % N, lambda: have(cu, [m for m, _ in theirs]), 40)
     for m, wire in theirs[:50]:
