@@ -31,7 +31,7 @@
 #include "lib/mem.h"
 
 #define LOAD_KEYS     4096
-#define LOAD_AGAIN_US 5000000L
+#define LOAD_AGAIN_US 1000000L
 #define TALLIES       16
 
 /* Counted at each question: a line for each thread, or they would fight for it. */
