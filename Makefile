@@ -79,6 +79,14 @@ $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/tests/kit.o $(B)/tests/simdisk.o $$(
 unit: $(UNIT)
 	@tests/run-unit $(B) $(UNIT)
 
+# tests/session/*.nt are transcripts, played by one program on nntpd's sessions
+$(B)/tests/session/run: $(patsubst %.c,$(B)/%.o,$(wildcard tests/session/*.c)) $(B)/tests/kit.o $(call arch,$(LINK_nntpd))
+	@mkdir -p $(@D)
+	$(say)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+
+sessions: $(B)/tests/session/run
+	@tests/run-sessions $(B) $(wildcard tests/session/*.nt)
+
 # what a newcomer types
 
 run:
