@@ -14,7 +14,6 @@
 #include "lib/mem.h"
 #include "nntpd/store_int.h"
 
-#define KEEPER_US        INT64_C(1000000)
 #define CHECKPOINT_BYTES (16u << 20)        /* of database log since the last */
 
 /* ---- chains ---- */
@@ -422,7 +421,7 @@ static void *keeper_run(void *arg)
 
     lock_get(&s->lock);
     while (!s->keeper_stop) {
-        (void)cond_wait_us(&s->tick, &s->lock, KEEPER_US);
+        (void)cond_wait_us(&s->tick, &s->lock, (long)s->keeper_us);
         if (s->keeper_stop)
             break;
         lock_put(&s->lock);

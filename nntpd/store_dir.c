@@ -103,15 +103,16 @@ static int key_read(struct store *s, struct err *e)
     return rc;
 }
 
-/* Rebuild only: a database that does not open goes aside, and a new one is begun. */
+/* A damaged database goes aside, and a new one is begun: all of it is in the log. */
 static int put_aside(const char *path, struct err *e)
 {
     char aside[4200];
 
-    snprintf(aside, sizeof aside, "%s.unreadable-%lld", path, (long long)(clock_now_us() / 1000000));
+    log_msg(LOG_ERROR, "%s; making all indexes again from the log", e->text);
+    snprintf(aside, sizeof aside, "%s.unreadable-%lld", path, (long long)clock_now_us());
     if (disk_rename(path, aside) != 0)
         return err_sys(e, "%s to %s", path, aside);
-    log_msg(LOG_WARNING, "the database cannot be opened and was put aside as %s", aside);
+    log_msg(LOG_WARNING, "the damaged database was put aside as %s: remove it when all is well", aside);
     return 0;
 }
 
@@ -138,6 +139,13 @@ static void close_indexes(struct store *s)
         bdb_close(&s->ix.bdb);
 }
 
+/* A torn page, or no database at all.  Whatever else keeps it from opening (a
+ * full disk, rights, an I/O error) may pass, and then it is as good as before. */
+static bool is_damage(const struct err *e)
+{
+    return e->sys == EINVAL || strstr(e->text, "checksum error") != NULL;
+}
+
 static int open_database(struct store *s, bool fresh, struct err *e)
 {
     char path[4096];
@@ -145,7 +153,7 @@ static int open_database(struct store *s, bool fresh, struct err *e)
 
     snprintf(path, sizeof path, "%s/db", s->dir);
     rc = open_indexes(s, path, e);
-    if (rc != 0 && fresh) {
+    if (rc != 0 && (fresh || is_damage(e))) {
         close_indexes(s);
         rc = put_aside(path, e) != 0 ? -1 : open_indexes(s, path, e);
     }
@@ -198,6 +206,7 @@ struct store *store_open_rooms(const struct store_options *o, bool fresh, struct
     s->site = xstrdup(o->site);
     s->lock_fd = -1;
     s->retry_us = RETRY_US;
+    s->keeper_us = KEEPER_US;
     lock_init(&s->lock, "store");
     cond_init(&s->work);
     cond_init(&s->ready);

@@ -22,6 +22,7 @@
 #define BATCH_BYTES     (8u << 20)
 #define UNAPPLIED_MOST  (4 * BATCH_MOST)    /* durable records that may wait for the applier        */
 #define GROUP_NEW       (UINT32_MAX - 1)    /* the id in a submission whose group has none yet      */
+#define KEEPER_US       INT64_C(1000000)
 #define RETRY_US        INT64_C(1000000)    /* after trouble: try again                             */
 
 struct chain { struct submission *first, **tail; unsigned n; };
@@ -36,7 +37,7 @@ struct store {
     struct store_options o;
     char          *dir, *site;
     int            lock_fd;
-    int64_t        retry_us;                /* RETRY_US; tests are less patient                     */
+    int64_t        retry_us, keeper_us;     /* RETRY_US, KEEPER_US; tests are less patient          */
     struct sipkey  key;
     struct indexes ix;
     pthread_t      committer, applier, keeper;

@@ -6,6 +6,7 @@
  *   S > L                       the log was damaged or put back from a backup: all indexes
  *                               are made again from it, while sequence and article numbers
  *                               go on above what the database knew
+ *   damaged database            it was put aside (store_dir.c): S = 0
  *   "rebuilding" is noted       a rebuild was cut short: again from the start
  */
 #include <stdlib.h>
