@@ -124,6 +124,22 @@ crash: all
 test-interop: all
 	@tests/run-python $(B) interop
 
+# figures of a whole site; MILLION=, SECONDS=, SERVER_CPUS=, LOAD_CPUS= in the environment
+bench: all $(B)/tests/bench/load bench-micro
+	@B=$(B) PYTHONDONTWRITEBYTECODE=1 python3 tests/bench/run.py
+
+$(B)/tests/bench/load: tests/bench/load.c
+	@mkdir -p $(@D)
+	$(say)$(CC) $(ALL_CFLAGS) -o $@ $< $(ALL_LDFLAGS)
+
+# every other tests/bench/*.c is a program of its own over the rooms
+MICRO = $(patsubst %.c,$(B)/%,$(filter-out tests/bench/load.c,$(wildcard tests/bench/*.c)))
+$(MICRO): $(B)/%: $(B)/%.o $(B)/tests/kit.o $(call arch,nntpd feeder spool history article conf lib)
+	$(say)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+
+bench-micro: $(MICRO)
+	@for p in $(MICRO); do echo "# $$p"; $$p || exit 1; done
+
 manuals:
 	@mandoc -T lint -W warning doc/man/*.[58] && echo "manuals: clean"
 
