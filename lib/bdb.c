@@ -46,8 +46,8 @@
 
 enum {
     PAGE_BYTES    = 4 << 10,    /* see "Torn pages" */
-    LOG_BUFFER    = 8 << 20,
-    LOG_FILE      = 64 << 20,
+    LOG_BUFFER    = 8 << 20,    /* at most: an eighth of the cache */
+    LOG_LEAST     = 256 << 10,
     BULK_LEAST    = 64 << 10,   /* a multiple of 1024 and of the page */
     TRIES         = 100         /* of a deadlock's victim             */
 };
@@ -196,6 +196,9 @@ static int trim_files(const char *dir, struct err *e)
 static int open_env(struct bdb *b, struct err *e)
 {
     const uint32_t locks = b->batch_most * 4 + 10000;
+    /* recovery fills the last log file with zeros to its end: large ones make starting slow */
+    const size_t eighth = b->cache_bytes / 8;
+    const uint32_t log_buffer = eighth > LOG_BUFFER ? LOG_BUFFER : eighth < LOG_LEAST ? LOG_LEAST : (uint32_t)eighth;
     const uint32_t flags = DB_CREATE | DB_PRIVATE | DB_THREAD | DB_RECOVER |
                            DB_INIT_LOCK | DB_INIT_LOG | DB_INIT_MPOOL | DB_INIT_TXN;
     DB_ENV *env;
@@ -209,8 +212,8 @@ static int open_env(struct bdb *b, struct err *e)
     env->set_errcall(env, on_message);
     if ((rc = env->set_cachesize(env, (uint32_t)(b->cache_bytes >> 30),
                                  (uint32_t)(b->cache_bytes & ((1u << 30) - 1)), 1)) == 0 &&
-        (rc = env->set_lg_bsize(env, LOG_BUFFER)) == 0 &&
-        (rc = env->set_lg_max(env, LOG_FILE)) == 0 &&
+        (rc = env->set_lg_bsize(env, log_buffer)) == 0 &&
+        (rc = env->set_lg_max(env, 4 * log_buffer)) == 0 &&
         (rc = env->set_lk_max_locks(env, locks)) == 0 &&
         (rc = env->set_lk_max_objects(env, locks)) == 0 &&
         (rc = env->set_lk_max_lockers(env, 1000)) == 0 &&
