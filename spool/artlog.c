@@ -87,9 +87,9 @@ void artlog_close(struct artlog **lp)
     if (l == NULL)
         return;
     if (l->cur != NULL) {
-        /* blocks kept ahead go back, and what a failed cut has left; what was promised
+        /* what is ahead of the end goes, and what a failed cut has left; what was promised
          * under "interval" or "never" is on its way at least */
-        if (l->cut_due || l->allocated > l->end)
+        if (l->cut_due || write_ahead(l))
             (void)disk_truncate(l->cur->fd, l->end);
         if (l->cut_due || l->dirty)
             (void)disk_sync(l->cur->fd);

@@ -7,11 +7,14 @@
  * A mapping is as long as a segment may become, so that it need not be made
  * anew while the file grows; nothing behind the file's end is touched.  What is
  * at or below the published word never changes place and is never cut off, so
- * that a reader needs no lock.
+ * that a reader needs no lock.  Zeros ahead of the end are cut off when a segment
+ * ends, before anything in the next one is published: so the size is looked at
+ * after the published word, and believed for what that word covers.
  *
  * Threads: a reader belongs to one.
  */
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "lib/disk.h"
@@ -25,6 +28,7 @@ struct log_reader {
     size_t          map_size;
     uint64_t        size;        /* of the file, when last looked */
     uint64_t        seq, offset; /* the next record */
+    uint64_t        known;       /* the published word when the size was looked at */
     bool            check_data;
     struct record_number numbers[RECORD_NUMBERS_MAX];
 };
@@ -100,10 +104,13 @@ static int bytes_here(struct log_reader *r, struct span *b, struct err *e)
     *b = (struct span){ NULL, 0 };
     for (int again = 0; again < 2; again++) {
         if (r->offset + RECORD_HEADER_SIZE <= r->size) {
-            size_t size = record_size_of(r->map + r->offset);
+            const char *p = r->map + r->offset;
+            size_t size = record_size_of(p);
 
+            if (size == 0 && p[0] == 0 && memcmp(p, p + 1, RECORD_HEADER_SIZE - 1) == 0)
+                return 0;                /* zeros written ahead: the end */
             if (size == 0 || r->offset + size <= r->size) {
-                *b = (struct span){ r->map + r->offset, size != 0 ? size : RECORD_HEADER_SIZE };
+                *b = (struct span){ p, size != 0 ? size : RECORD_HEADER_SIZE };
                 return 0;
             }
         }
@@ -200,14 +207,30 @@ static int read_here(struct log_reader *r, struct span b, struct record *rec, st
     return 1;
 }
 
+/* Is the next record published?  1, 0, -1. */
+static int may_read(struct log_reader *r, struct err *e)
+{
+    uint64_t published;
+
+    if (r->seq <= r->known)
+        return 1;
+    published = artlog_published(r->l);
+    if (r->seq > published)
+        return 0;
+    if (r->s != NULL && refresh(r, e) != 0)
+        return -1;
+    r->known = published;
+    return 1;
+}
+
 int log_reader_next(struct log_reader *r, struct record *rec, struct log_pos *pos, struct err *e)
 {
     struct span b;
     int rc;
 
     for (;;) {
-        if (r->seq > artlog_published(r->l))
-            return 0;
+        if ((rc = may_read(r, e)) <= 0)
+            return rc;
         if (r->s == NULL) {
             if ((rc = seek(r, e)) <= 0)
                 return rc;

@@ -56,6 +56,8 @@ struct artlog {
     uint64_t kept_seq, kept;          /* of what artlog_sync answered 0 for               */
     uint32_t number_floor;            /* segments get numbers above it                    */
     uint64_t allocated;               /* blocks are there up to here                      */
+    uint64_t filled;                  /* and zeros, synced, up to here: the file's size   */
+    uint64_t fill_from;               /* no room was found: do not try before 'end' is here */
     bool     recovered;
     bool     dirty;                   /* written and not synced                           */
     bool     cut_due;                 /* truncate and sync before anything is written     */
@@ -94,6 +96,7 @@ void segment_unmark(struct segment *s, uint64_t from_offset);
 void segments_free(struct artlog *l);
 
 /* ---- artlog_write.c ---- */
+bool     write_ahead(const struct artlog *l);                        /* blocks or zeros behind the end */
 uint32_t write_next_number(struct artlog *l);                        /* of the segment to come       */
 
 #endif

@@ -5,7 +5,7 @@
  *     header and data whole           tell it, go on
  *     header whole, data not          a whole record after it in the segment, or a segment after
  *                                     this one: its data is gone, tell it so; else the torn end
- *     header not whole, last segment  the torn end
+ *     header not whole, last segment  the torn end, or zeros that were written ahead
  *     header not whole, elsewhere     damage: refuse; segments are synced before the next is begun
  *     end of the file                 the next segment, or the end
  *
@@ -209,11 +209,31 @@ static bool last_segment(struct walk *w, struct err *e, bool *trouble)
     return s == NULL;
 }
 
+/* Octets from the walk's place to the last that is not zero: zeros were only written ahead. */
+static int64_t torn_octets(struct walk *w, struct err *e)
+{
+    uint64_t last = w->offset;
+
+    for (uint64_t at = w->offset; at < w->size;) {
+        size_t n = w->size - at < WINDOW ? (size_t)(w->size - at) : WINDOW;
+        struct span b = bytes_at(w, at, n, e);
+
+        if (b.p == NULL)
+            return -1;
+        for (size_t i = 0; i < n; i++)
+            if (b.p[i] != 0)
+                last = at + i + 1;
+        at += n;
+    }
+    return (int64_t)(last - w->offset);
+}
+
 /* The torn end, or damage?  0: this is the end, cut; -1. */
 static int cut_here(struct walk *w, struct err *e)
 {
     struct artlog *l = w->l;
     bool trouble, last = last_segment(w, e, &trouble);
+    int64_t torn;
 
     if (trouble)
         return -1;
@@ -222,7 +242,9 @@ static int cut_here(struct walk *w, struct err *e)
                        "bring the file back from a copy, or move it away and rebuild", l->o.dir, w->s->number,
                        (unsigned long long)w->offset, (unsigned long long)w->seq,
                        last ? "a segment is never without its first record" : "other segments follow");
-    l->cut_bytes += w->size - w->offset;
+    if ((torn = torn_octets(w, e)) < 0)
+        return -1;
+    l->cut_bytes += (uint64_t)torn;
     if (disk_truncate(w->s->fd, w->offset) != 0 || disk_sync(w->s->fd) != 0)
         return err_sys(e, "log %s: segment %u: cut off at %llu", l->o.dir, w->s->number, (unsigned long long)w->offset);
     w->size = w->offset;
@@ -340,7 +362,7 @@ static void take_end(struct walk *w, uint64_t applied, uint32_t segment, bool *b
     l->number_floor = l->fresh_segment && !*behind && segment > 0 ? segment - 1 : segment;
     l->kept_seq = l->next_seq;
     l->cur = w->s;
-    l->end = l->kept = l->allocated = w->s != NULL ? w->offset : 0;
+    l->end = l->kept = l->allocated = l->filled = w->s != NULL ? w->offset : 0;
     l->recovered = true;
 }
 

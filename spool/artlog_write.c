@@ -1,7 +1,7 @@
 /* artlog_write.c - append, make durable, begin a segment.
  *
- *     | ... promised | kept ..... appended | end   (allocated ahead)
- *                    ^ artlog_sync answered 0      ^ the next record lies here
+ *     | ... promised | kept ..... appended | end 000000 filled ... allocated
+ *                    ^ artlog_sync answered 0     ^ the next record lies here
  *
  * A batch is one write: headers and metas are packed into one buffer, data
  * goes by iovec from where the submitter has it.
@@ -19,6 +19,15 @@
  * before any record goes there: so a segment in the directory always has its
  * header and snapshot, and all segments but the last are whole.
  *
+ * Zeros ahead of the end.  A sync of bytes that lie where synced bytes lay needs
+ * no change of the file's size or block map, and so no commit of the file
+ * system's journal: measured on ext4, 4 kB appended and synced take 0.20 ms on
+ * average plainly and 0.11 ms over zeros, 67 kB 0.50 and 0.28 ms, the writing of
+ * the zeros included; 1 MB 1.4 and 1.9 ms.  So small batches are written over a
+ * megabyte of zeros at a time, large ones are not, and blocks are asked for
+ * ahead in any case.  When a segment ends, or the log is closed, the zeros are
+ * cut off; after a kill recovery does it.
+ *
  * Threads: the committer's alone.
  */
 #include <errno.h>
@@ -34,8 +43,10 @@
 #include "spool/artlog_int.h"
 
 #define ALLOCATE_STEP (UINT64_C(16) << 20)
+#define FILL_STEP     (1u << 20)
+#define FILL_BATCH    (256u << 10)      /* larger batches are not worth it */
 
-static const char zeros[8];
+static const char zeros[FILL_STEP];
 
 static int sys_at(struct artlog *l, struct err *e, const char *what)
 {
@@ -47,7 +58,7 @@ static int write_cut(struct artlog *l, struct err *e)
 {
     if (disk_truncate(l->cur->fd, l->end) != 0)
         return sys_at(l, e, "cut off");
-    l->allocated = l->end;
+    l->allocated = l->filled = l->end;
     if (disk_sync(l->cur->fd) != 0)
         return sys_at(l, e, "sync after a cut");
     l->cut_due = false;
@@ -135,17 +146,17 @@ static int make_segment(struct artlog *l, const struct segment_head *h, struct s
     return -1;
 }
 
-/* All that lies in the old segment is made durable, whatever 'fsync' says: only a last segment may be torn. */
+bool write_ahead(const struct artlog *l)
+{
+    return l->allocated > l->end || l->filled > l->end;
+}
+
+/* All that lies in the old segment is made durable, and nothing behind it left, whatever
+ * 'fsync' says: only a last segment may be torn. */
 static int end_segment(struct artlog *l, struct err *e)
 {
-    if (l->dirty && disk_sync(l->cur->fd) != 0) {
-        l->cut_due = true;
-        return sys_at(l, e, "sync");
-    }
-    l->dirty = false;
-    if (l->allocated > l->end && disk_truncate(l->cur->fd, l->end) == 0)
-        l->allocated = l->end;
-    return 0;
+    l->cut_due = l->cut_due || l->dirty || write_ahead(l);
+    return settle(l, e);
 }
 
 uint32_t write_next_number(struct artlog *l)
@@ -177,7 +188,8 @@ static int begin_segment(struct artlog *l, int64_t arrived_us, struct err *e)
         l->cur = segment_add(l, &h, fd);
         segment_mark(l->cur, h.first_seq, SEGMENT_HEADER_SIZE);
         l->next_seq = l->kept_seq = h.first_seq + 1;
-        l->end = l->kept = l->allocated = buf_len(&bytes);
+        l->end = l->kept = l->allocated = l->filled = buf_len(&bytes);
+        l->fill_from = 0;
         l->cut_due = l->dirty = l->fresh_segment = false;
         l->synced_us = clock_mono_us();
     }
@@ -205,6 +217,25 @@ static void allocate_ahead(struct artlog *l, uint64_t to)
         l->allocated = to;
     else if (errno == EOPNOTSUPP || errno == ENOSYS)
         l->no_prealloc = true;
+}
+
+/* Zeros ahead, for small batches.  Nothing may wait for a sync of its own now: a sync that
+ * fails here would tell it nothing.  No room for zeros is no reason not to append. */
+static int fill_ahead(struct artlog *l, uint64_t to, struct err *e)
+{
+    uint64_t room = l->o.segment_bytes > l->end ? l->o.segment_bytes - l->end : 0;
+    uint64_t n = room < sizeof zeros ? room : sizeof zeros;
+
+    if (to <= l->filled || to - l->end > FILL_BATCH || l->end < l->fill_from || l->o.fsync != FSYNC_ALWAYS ||
+        l->next_seq != l->kept_seq || to - l->end > n)
+        return 0;
+    if (disk_write(l->cur->fd, zeros, (size_t)n, l->end) == 0 && disk_sync(l->cur->fd) == 0) {
+        l->filled = l->end + n;
+        return 0;
+    }
+    l->fill_from = l->end + ALLOCATE_STEP;
+    l->cut_due = true;
+    return settle(l, e);
 }
 
 static uint32_t data_sum(const struct artlog_item *it)
@@ -279,18 +310,22 @@ int artlog_append(struct artlog *l, struct artlog_item **items, unsigned n, stru
         return -1;
     to = pack_batch(l, items, n);
     allocate_ahead(l, to);
+    if (fill_ahead(l, to, e) != 0)
+        return -1;
     k = list_batch(l, items, n);
     if (disk_writev(l->cur->fd, l->iov, k, l->end) != 0) {
         sys_at(l, e, "write");
         l->cut_due = true;
         if (disk_truncate(l->cur->fd, l->end) == 0)
-            l->allocated = l->end;
+            l->allocated = l->filled = l->end;
         return -1;
     }
     for (unsigned i = 0; i < n; i++)
         segment_mark(l->cur, items[i]->rec.seq, items[i]->pos.offset);
     l->next_seq += n;
     l->end = to;
+    if (l->filled < to)
+        l->filled = to;
     l->dirty = true;
     return 0;
 }
