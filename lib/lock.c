@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "lib/mem.h"
+#include "lib/witness.h"
 
 static void must(int rc, const char *what, const char *name)
 {
@@ -28,11 +29,13 @@ void lock_fini(struct lock *l)
 
 void lock_get(struct lock *l)
 {
+    witness_take(l->name);
     must(pthread_mutex_lock(&l->m), "getting lock", l->name);
 }
 
 void lock_put(struct lock *l)
 {
+    witness_drop(l->name);
     must(pthread_mutex_unlock(&l->m), "putting lock", l->name);
 }
 
@@ -104,16 +107,19 @@ void rwlock_fini(struct rwlock *l)
 
 void rwlock_read(struct rwlock *l)
 {
+    witness_take(l->name);
     must(pthread_rwlock_rdlock(&l->l), "reading under", l->name);
 }
 
 void rwlock_write(struct rwlock *l)
 {
+    witness_take(l->name);
     must(pthread_rwlock_wrlock(&l->l), "writing under", l->name);
 }
 
 void rwlock_put(struct rwlock *l)
 {
+    witness_drop(l->name);
     must(pthread_rwlock_unlock(&l->l), "putting rwlock", l->name);
 }
 
