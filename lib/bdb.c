@@ -100,6 +100,15 @@ const char *__tsan_default_suppressions(void)
 }
 #endif
 
+#ifdef __SANITIZE_ADDRESS__
+/* After a panic Berkeley DB drops a handle of some 300 bytes. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libdb-5.3.so\n";
+}
+#endif
+
 /* ---- trouble ---------------------------------------------------------- */
 
 static int trouble(struct err *e, const char *what, const char *name, int rc)
