@@ -124,6 +124,36 @@ crash: all
 test-interop: all
 	@tests/run-python $(B) interop
 
+# tests/fuzz/NAME.c with seeds in tests/fuzz/corpus/NAME: replayed under the sanitizers, or
+# looked into with clang's fuzzer (crashes go to build-fuzz/)
+FUZZ  = $(filter-out replay,$(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c)))
+FUZZ_ARCHIVES = $(call arch,nntpd feeder spool history article conf lib)
+SECONDS = 60
+
+fuzz-replay:
+	@$(MAKE) --no-print-directory SAN=address,undefined CFLAGS="-fno-sanitize-recover=undefined" replay-build
+	@tests/run-fuzz replay build-address-undefined $(FUZZ)
+
+replay-build: $(FUZZ:%=$(B)/tests/fuzz/%)
+$(FUZZ:%=$(B)/tests/fuzz/%): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(B)/tests/kit.o $(FUZZ_ARCHIVES)
+	$(say)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+
+FUZZ_MAKE = $(MAKE) --no-print-directory CC=clang B=build-fuzz OPT="-O1 -g" \
+            CFLAGS="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -Wno-unused-command-line-argument" \
+            LDFLAGS="-fsanitize=address,undefined"
+fuzz:
+	@[ -n "$(T)" ] || { echo "make fuzz T=NAME SECONDS=n; NAME is one of: $(FUZZ)"; exit 2; }
+	@$(FUZZ_MAKE) build-fuzz/fuzz/$(T)
+	@tests/run-fuzz look build-fuzz $(SECONDS) $(T)
+
+fuzz-short:
+	@$(FUZZ_MAKE) $(FUZZ:%=build-fuzz/fuzz/%)
+	@tests/run-fuzz look build-fuzz $(or $(FUZZ_SECONDS),10) $(FUZZ)
+
+$(B)/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/kit.o $(FUZZ_ARCHIVES)
+	@mkdir -p $(@D)
+	$(say)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ -lcmocka $(LIBS)
+
 # figures of a whole site; MILLION=, SECONDS=, SERVER_CPUS=, LOAD_CPUS= in the environment
 bench: all $(B)/tests/bench/load bench-micro
 	@B=$(B) PYTHONDONTWRITEBYTECODE=1 python3 tests/bench/run.py
@@ -158,7 +188,7 @@ rooms:
 clean:
 	rm -rf build build-*
 
-.PHONY: all run test demo check unit sessions fuzz-replay fuzz fuzz-short daemon crash test-interop manuals install rooms bench clean
+.PHONY: all run test demo check unit sessions fuzz-replay replay-build fuzz fuzz-short daemon crash test-interop manuals install rooms bench clean
 .SECONDARY:
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

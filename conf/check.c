@@ -1,99 +1,42 @@
 /* check.c - what must hold across settings.  See check.h. */
 #include "conf/check.h"
 
-#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-void conf_error(struct buf *errors, const char *file, int line, const char *fmt, ...)
-{
-    char text[1024];
-    int n = snprintf(text, sizeof text, "%s:%d: ", file, line);
-    size_t len;
-    va_list ap;
+#include "lib/map.h"
+#include "lib/mem.h"
 
-    va_start(ap, fmt);
-    vsnprintf(text + n, sizeof text - (size_t)n - 1, fmt, ap);
-    va_end(ap);
-    len = strlen(text);
-    strcpy(text + len++, "\n");
-    if (buf_len(errors) < len || memcmp(errors->p + errors->end - len, text, len) != 0)
-        buf_add(errors, text, len);
-}
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
-/* What all checks need to know. */
+/* What all checks need: the block at hand, and where to tell. */
 struct check {
     const struct conf *c;
-    const char *file;
-    struct buf *errors;
-    int line;
+    const struct block_text *block;
+    struct errors *errors;
 };
 
-#define wrong(k, ...) conf_error((k)->errors, (k)->file, (k)->line, __VA_ARGS__)
+#define wrong(k, key, ...) errors_add((k)->errors, block_line((k)->block, (key)), __VA_ARGS__)
+
+/* ---- single words ---------------------------------------------------------- */
 
 /* A path identity (RFC 5536 3.1.5). */
 static bool identity(const char *s)
 {
-    return s[0] != '\0' && s[0] != '.' &&
-           strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:") == strlen(s);
+    return s[0] != '\0' && s[0] != '.' && strspn(s, LETTERS ".-_:") == strlen(s);
 }
 
+/* What DNS may know: no address, so the last label is not a number. */
 static bool host_name(const char *s)
 {
     size_t n = strlen(s);
+    const char *last = strrchr(s, '.');
 
-    return n > 0 && n <= 253 && s[0] != '.' && s[0] != '-' && s[n - 1] != '-' &&
-           strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_") == n;
-}
-
-static void check_identities(struct check *k, const char *key, const struct conf_list *l)
-{
-    for (size_t i = 0; i < l->n; i++)
-        if (!identity(l->v[i]))
-            wrong(k, "%s: \"%s\" cannot stand in a Path", key, l->v[i]);
-}
-
-static void check_wildmats(struct check *k, const char *key, const struct conf_list *l, bool poison)
-{
-    for (size_t i = 0; i < l->n; i++) {
-        const char *p = l->v[i];
-
-        if (p[0] == '@' && !poison)
-            wrong(k, "%s: \"%s\": @ has a meaning for peers alone", key, p);
-        if ((p[0] == '!' || p[0] == '@') && p[1] == '\0')
-            wrong(k, "%s: nothing stands behind the %c", key, p[0]);
-        if (strpbrk(p, " \t") != NULL)
-            wrong(k, "%s: \"%s\" holds a blank; a list is { \"a\", \"b\" }", key, p);
-    }
-}
-
-static void check_site(struct check *k, unsigned n_site)
-{
-    if (n_site != 1) {
-        k->line = 1;
-        wrong(k, n_site == 0 ? "a site block is missing: site \"news.example.org\" { }" : "there is more than one site block");
-        return;
-    }
-    if (!identity(k->c->site.name))
-        wrong(k, "site \"%s\": not a name that can stand in a Path", k->c->site.name);
-    check_identities(k, "aliases", &k->c->site.aliases);
-    if (k->c->site.post_max > k->c->site.article_max)
-        wrong(k, "post-max is above article-max");
-    if (k->c->site.queue_bytes < 2 * k->c->site.article_max)
-        wrong(k, "queue must hold two of the largest articles (article-max)");
-}
-
-static void check_listen(struct check *k, const struct conf_listen *l)
-{
-    struct net_addr a;
-    struct err e;
-    bool both;
-
-    if (net_addr_read(l->address, &a, &both, &e) != 0)
-        wrong(k, "listen: %s", e.text);
-    if (l->tls)
-        wrong(k, "listen \"%s\": tls is not built into this version", l->address);
+    last = last != NULL ? last + 1 : s;
+    return n > 0 && n <= 253 && s[0] != '.' && s[0] != '-' && s[n - 1] != '-' && strstr(s, "..") == NULL &&
+           strspn(s, LETTERS ".-_") == n && (last[0] == '\0' || last[strspn(last, "0123456789")] != '\0');
 }
 
 /* "host:port", "192.0.2.1:119", "[2001:db8::1]:119". */
@@ -114,9 +57,77 @@ static bool host_and_port(const char *s)
     host[n] = '\0';
     if (n > 2 && host[0] == '[' && host[n - 1] == ']') {
         host[n - 1] = '\0';
-        return net_literal(host + 1, 0, &a) == 0;
+        return strchr(host + 1, ':') != NULL && net_literal(host + 1, 0, &a) == 0;
     }
     return net_literal(host, 0, &a) == 0 ? strchr(host, ':') == NULL : host_name(host);
+}
+
+static bool distribution(const char *s)
+{
+    s += s[0] == '!';
+    return s[0] != '\0' && strchr("+-_", s[0]) == NULL && strspn(s, LETTERS "+-_") == strlen(s);
+}
+
+/* ---- lists ------------------------------------------------------------------- */
+
+static void check_identities(struct check *k, const char *key, const struct conf_list *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (!identity(l->v[i]))
+            wrong(k, key, "%s: \"%s\" cannot stand in a Path", key, l->v[i]);
+}
+
+/* One wildmat; a list's item may be several, with commas between them. */
+static void check_wildmat(struct check *k, const char *key, struct span p, bool poison)
+{
+    if (p.n > 0 && p.p[0] == '@' && !poison)
+        wrong(k, key, "%s: \"%.*s\": @ has a meaning for peers alone", key, SPAN_F(p));
+    if (p.n > 0 && (p.p[0] == '!' || p.p[0] == '@'))
+        p = span_from(p, 1);
+    if (p.n == 0)
+        wrong(k, key, "%s: a wildmat is empty", key);
+    else if (memchr(p.p, ' ', p.n) != NULL)
+        wrong(k, key, "%s: \"%.*s\" holds a blank; a list is { \"a\", \"b\" }", key, SPAN_F(p));
+}
+
+static void check_wildmats(struct check *k, const char *key, const struct conf_list *l, bool poison)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        struct span all = span_of(l->v[i]), one;
+
+        while (span_next(&all, ',', &one))
+            check_wildmat(k, key, one, poison);
+    }
+}
+
+/* ---- blocks ------------------------------------------------------------------ */
+
+static void check_site(struct check *k)
+{
+    const struct conf_site *s = &k->c->site;
+
+    if (!identity(s->name))
+        wrong(k, NULL, "site \"%s\": not a name that can stand in a Path", s->name);
+    check_identities(k, "aliases", &s->aliases);
+    if (k->block->wrong)
+        return;                               /* what follows compares values */
+    if (s->post_max > s->article_max)
+        wrong(k, "post-max", "post-max is above article-max");
+    if (s->queue_bytes < 2 * s->article_max)
+        wrong(k, block_has(k->block, "article-max") ? "article-max" : "queue",
+              "queue must hold two of the largest articles (article-max)");
+}
+
+static void check_listen(struct check *k, const struct conf_listen *l)
+{
+    struct net_addr a;
+    struct err e;
+    bool both;
+
+    if (net_addr_read(l->address, &a, &both, &e) != 0)
+        wrong(k, NULL, "listen: %s", e.text);
+    if (l->tls)
+        wrong(k, "tls", "listen \"%s\": tls is not built in yet", l->address);
 }
 
 static void check_peer(struct check *k, const struct conf_peer *p)
@@ -124,60 +135,105 @@ static void check_peer(struct check *k, const struct conf_peer *p)
     struct net_cidr cidr;
     struct net_addr a;
 
-    if (!host_name(p->name) || strchr(p->name, '/') != NULL)
-        wrong(k, "peer \"%s\": a name of letters, digits, dots and hyphens is wanted", p->name);
-    for (size_t i = 0; i < p->address.n; i++)
+    if (!host_name(p->name))
+        wrong(k, NULL, "peer \"%s\": a name of letters, digits, dots and hyphens is wanted", p->name);
+    for (size_t i = 0; block_has(k->block, "address") && i < p->address.n; i++)
         if (net_cidr_read(p->address.v[i], &cidr) != 0 && !host_name(p->address.v[i]))
-            wrong(k, "peer \"%s\": address: \"%s\" is no address, network or host name", p->name, p->address.v[i]);
+            wrong(k, "address", "address: \"%s\" is no address, network or host name", p->address.v[i]);
     if (p->send && p->connect == NULL)
-        wrong(k, "peer \"%s\": where to connect? The first address is a network; say connect = \"host:119\"", p->name);
-    else if (p->connect != NULL && !host_and_port(p->connect))
-        wrong(k, "peer \"%s\": connect: \"%s\" is not host:port", p->name, p->connect);
+        wrong(k, "send", "where to send to? The first address is a network; say connect = \"host:119\"");
+    if (block_has(k->block, "connect") && !host_and_port(p->connect))
+        wrong(k, "connect", "connect: \"%s\" is not host:port", p->connect);
     if (p->source != NULL && net_literal(p->source, 0, &a) != 0)
-        wrong(k, "peer \"%s\": source: \"%s\" is not a literal address", p->name, p->source);
-    check_identities(k, "path", &p->path);
+        wrong(k, "source", "source: \"%s\" is not a literal address", p->source);
+    if (block_has(k->block, "path"))
+        check_identities(k, "path", &p->path);
     check_identities(k, "exclude", &p->exclude);
     check_wildmats(k, "groups", &p->groups, true);
     check_wildmats(k, "accept-groups", &p->accept_groups, true);
-    for (size_t i = 0; i < p->path.n; i++)
-        if (k->c->site.name != NULL && strcasecmp(p->path.v[i], k->c->site.name) == 0)
-            wrong(k, "peer \"%s\": path: that is our own name", p->name);
+    for (size_t i = 0; i < p->distributions.n; i++)
+        if (!distribution(p->distributions.v[i]))
+            wrong(k, "distributions", "distributions: \"%s\" is no distribution", p->distributions.v[i]);
+    for (size_t i = 0; k->c->site.name != NULL && i < p->path.n; i++)
+        if (strcasecmp(p->path.v[i], k->c->site.name) == 0)
+            wrong(k, "path", "peer \"%s\": path: that is our own name", p->name);
 }
 
 static void check_access(struct check *k, const struct conf_access *a)
 {
     struct net_cidr cidr;
 
+    if (strpbrk(a->name, "\"\\$") != NULL || strspn(a->name, " ") == strlen(a->name))
+        wrong(k, NULL, "access \"%s\": a name is wanted, without quotes in it", a->name);
     for (size_t i = 0; i < a->from.n; i++)
         if (strcmp(a->from.v[i], "*") != 0 && net_cidr_read(a->from.v[i], &cidr) != 0)
-            wrong(k, "access \"%s\": from: \"%s\" is no address, network, or *", a->name, a->from.v[i]);
+            wrong(k, "from", "from: \"%s\" is no address, network, or *", a->from.v[i]);
     check_wildmats(k, "read", &a->read, false);
     check_wildmats(k, "post", &a->post, false);
 }
 
-void conf_check(const struct conf *c, unsigned n_site, int *const line[BLOCKS], const char *file, struct buf *errors)
+/* A title of each kind is there once.  'seen' goes from "kind title" to the block that had it first. */
+static void check_title(struct check *k, struct map *seen, const char *title)
 {
-    struct check k = { c, file, errors, 0 };
+    char *name = xasprintf("%s %s", block_names[k->block->kind], title);
+    const struct block_text *first;
 
-    k.line = line[BLOCK_site][0];
-    check_site(&k, n_site);
-    if (c->n_listen == 0) {
-        k.line = 1;
-        wrong(&k, "a listen block is missing: listen \"*:119\" { }");
+    for (char *p = name; *p != '\0'; p++)
+        if (*p >= 'A' && *p <= 'Z')
+            *p |= 32;
+    if ((first = map_get(seen, span_of(name))) != NULL)
+        wrong(k, NULL, "%s \"%s\" is there twice (first in line %d)", block_names[k->block->kind], title, first->line);
+    else
+        map_put(seen, span_of(name), (void *)(uintptr_t)k->block);
+    free(name);
+}
+
+static void check_block(struct check *k, size_t n)
+{
+    switch (k->block->kind) {
+    case BLOCK_site:
+        if (n == 0)
+            check_site(k);
+        return;
+    case BLOCK_listen:
+        check_listen(k, &k->c->listen[n]);
+        return;
+    case BLOCK_peer:
+        check_peer(k, &k->c->peer[n]);
+        return;
+    case BLOCK_access:
+        check_access(k, &k->c->access[n]);
+        return;
+    case BLOCKS:
+        break;
     }
-    for (size_t i = 0; i < c->n_listen; i++) {
-        k.line = line[BLOCK_listen][i];
-        check_listen(&k, &c->listen[i]);
+    bug("a kind of block");
+}
+
+static const char *title_of(const struct conf *c, enum block kind, size_t n)
+{
+    return kind == BLOCK_listen ? c->listen[n].address : kind == BLOCK_peer ? c->peer[n].name : c->access[n].name;
+}
+
+void conf_check(const struct conf *c, const struct blocks *blocks, bool whole, struct errors *errors)
+{
+    struct check k = { c, NULL, errors };
+    struct map *seen = map_new();
+    size_t at[BLOCKS] = { 0 };
+
+    for (size_t i = 0; i < blocks->n; i++) {
+        enum block kind = blocks->v[i].kind;
+        size_t n = at[kind]++;
+
+        k.block = &blocks->v[i];
+        if (kind != BLOCK_site)
+            check_title(&k, seen, title_of(c, kind, n));
+        if (!k.block->broken)
+            check_block(&k, n);
     }
-    for (size_t i = 0; i < c->n_peer; i++) {
-        k.line = line[BLOCK_peer][i];
-        check_peer(&k, &c->peer[i]);
-        for (size_t j = 0; j < i; j++)
-            if (strcasecmp(c->peer[i].name, c->peer[j].name) == 0)
-                wrong(&k, "peer \"%s\" is there twice", c->peer[i].name);
-    }
-    for (size_t i = 0; i < c->n_access; i++) {
-        k.line = line[BLOCK_access][i];
-        check_access(&k, &c->access[i]);
-    }
+    if (whole && at[BLOCK_site] == 0)
+        errors_add(errors, 1, "a site block is missing: site \"news.example.org\" { }");
+    if (whole && at[BLOCK_listen] == 0)
+        errors_add(errors, 1, "a listen block is missing: listen \"*:119\" { }");
+    map_free(&seen);
 }

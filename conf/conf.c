@@ -1,10 +1,13 @@
 /* conf.c - the configuration file to a struct conf.  See conf.h.
  *
- * libConfuse reads the grammar; every value reaches us as text, is checked
- * against the schema where it stands (so errors have lines and do not end the
- * reading), and is stored when the whole file was read.  An unknown key would
- * end libConfuse's reading: it is noted, made known as one to be passed over,
- * and the file is read again, so that the errors behind it are told as well.
+ *     text ── words and marks, comments away          (text.c)
+ *          ── blocks; what is unknown is taken out     (blocks.c)
+ *          ── each block by libConfuse, each value checked where it stands
+ *          ── struct conf, defaults for what is absent or wrong
+ *          ── what must hold across settings           (check.c)
+ *
+ * Nothing but a missing brace ends the reading, so a file's errors are told
+ * all at once.
  */
 #include "conf/conf.h"
 
@@ -17,245 +20,192 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "conf/blocks.h"
 #include "conf/check.h"
-#include "conf/schema.h"
 #include "lib/disk.h"
 #include "lib/mem.h"
 
-#define KEYS_MOST    64            /* of one block, unknown ones included */
-#define UNKNOWN_MOST 24
-#define FILE_MOST    (8u << 20)
+#define FILE_MOST (8u << 20)
 
-/* libConfuse's callbacks have no argument of ours: one reading at a time. */
-static struct reading {
-    const char *name;
-    struct buf *errors;
-    struct { enum block block; char key[64]; int line; } unknown[UNKNOWN_MOST];
-    int  n_unknown;
-    bool again;                    /* a new unknown key was found: read once more */
-} *now;
+struct reading {
+    struct errors errors;
+    struct text   text;
+    struct blocks blocks;
+};
 
-static enum block block_of(const char *name)
-{
-    int b = 0;
+/* libConfuse's callbacks have no argument of ours: one block at a time. */
+static struct { struct reading *r; struct block_text *block; } now;
 
-    while (b < BLOCKS && strcmp(block_names[b], name) != 0)
-        b++;
-    return (enum block)b;
-}
-
-static void note_unknown(cfg_t *cfg, const char *key)
-{
-    enum block b = block_of(cfg->name);
-
-    if (b == BLOCKS) {
-        conf_error(now->errors, now->name, cfg->line, "no such block: %s", key);
-        return;
-    }
-    conf_error(now->errors, now->name, cfg->line, "%s: no such setting: %s", block_names[b], key);
-    if (now->n_unknown == UNKNOWN_MOST)
-        return;
-    now->unknown[now->n_unknown].block = b;
-    now->unknown[now->n_unknown].line = cfg->line;
-    snprintf(now->unknown[now->n_unknown].key, sizeof now->unknown[0].key, "%s", key);
-    now->n_unknown++;
-    now->again = true;
-}
+/* ---- a block by libConfuse ---- */
 
 static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 {
-    char text[512], *quote, *end;
+    char text[512];
 
     vsnprintf(text, sizeof text, fmt, ap);
-    if (strncmp(text, "no such option", 14) == 0 && (quote = strchr(text, '\'')) != NULL &&
-        (end = strrchr(quote + 1, '\'')) != NULL) {
-        *end = '\0';
-        note_unknown(cfg, quote + 1);
-    } else {
-        conf_error(now->errors, now->name, cfg->line, "%s", text);
-    }
+    errors_add(&now.r->errors, now.block->line + cfg->line - 1, "%s", text);
+    now.block->broken = true;
 }
 
 /* Called behind each value, and once more at the end of a list. */
 static int on_value(cfg_t *cfg, cfg_opt_t *opt)
 {
-    const struct setting *s = schema_find(block_of(cfg->name), opt->name);
+    const struct setting *s = schema_find(now.block->kind, opt->name);
     unsigned n = cfg_opt_size(opt);
     const char *text = n > 0 ? cfg_opt_getnstr(opt, n - 1) : NULL;
     struct err e;
 
-    if (s != NULL && text != NULL && setting_check(s, text, &e) != 0)
-        conf_error(now->errors, now->name, cfg->line, "%s = %s", s->key, e.text);
+    if (s != NULL && text != NULL && setting_check(s, text, &e) != 0) {
+        errors_add(&now.r->errors, now.block->line + cfg->line - 1, "%s: %s", s->key, e.text);
+        now.block->wrong = true;
+    }
     return 0;
 }
 
-/* libConfuse 3.3 counts a comment's line twice: it never sees them. */
-static char *blank_comments(const char *text)
+static cfg_t *confuse_new(enum block kind)
 {
-    char *copy = xstrdup(text), quote = '\0';
-
-    for (char *p = copy; *p != '\0'; p++) {
-        if (quote != '\0') {
-            if (*p == '\\' && p[1] != '\0')
-                p++;
-            else if (*p == quote)
-                quote = '\0';
-        } else if (*p == '"' || *p == '\'') {
-            quote = *p;
-        } else if (*p == '#' || (p[0] == '/' && p[1] == '/')) {
-            while (*p != '\0' && *p != '\n')
-                *p++ = ' ';
-            p--;
-        } else if (p[0] == '/' && p[1] == '*') {
-            while (*p != '\0' && !(p[0] == '*' && p[1] == '/')) {
-                if (*p != '\n')
-                    *p = ' ';
-                p++;
-            }
-            if (*p == '\0')
-                break;
-            p[0] = p[1] = ' ';
-        }
-    }
-    return copy;
-}
-
-static cfg_opt_t *add_option(cfg_opt_t *at, const char *key, bool list)
-{
-    cfg_opt_t one = CFG_STR(key, NULL, CFGF_NODEFAULT), many = CFG_STR_LIST(key, NULL, CFGF_NODEFAULT);
-
-    *at = list ? many : one;
-    return at + 1;
-}
-
-/* The options of a block: the schema's, and the unknown keys met so far. */
-static void fill_options(enum block b, cfg_opt_t options[KEYS_MOST])
-{
-    const cfg_opt_t end = CFG_END();
-    cfg_opt_t *at = options;
-    size_t n;
-    const struct setting *s = schema(&n);
-
-    for (size_t i = 0; i < n; i++)
-        if (s[i].block == b)
-            at = add_option(at, s[i].key, s[i].type == TYPE_LIST);
-    for (int i = 0; i < now->n_unknown; i++)
-        if (now->unknown[i].block == b)
-            at = add_option(at, now->unknown[i].key, true);
-    need(at < options + KEYS_MOST);
-    *at = end;
-}
-
-static cfg_t *parse(const char *text, int *result)
-{
-    cfg_opt_t options[BLOCKS][KEYS_MOST], top[BLOCKS + 1];
-    const cfg_opt_t end = CFG_END();
+    cfg_opt_t options[KEYS_MOST], top[2], end = CFG_END();
     char path[64];
-    size_t n;
+    size_t n, at = 0;
     const struct setting *s = schema(&n);
     cfg_t *cfg;
 
-    for (int b = 0; b < BLOCKS; b++) {
-        cfg_opt_t section = CFG_SEC(block_names[b], options[b], CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES);
+    for (size_t i = 0; i < n; i++) {
+        cfg_opt_t one = CFG_STR(s[i].key, NULL, CFGF_NODEFAULT), many = CFG_STR_LIST(s[i].key, NULL, CFGF_NODEFAULT);
 
-        fill_options((enum block)b, options[b]);
-        top[b] = section;
+        if (s[i].block == kind)
+            options[at++] = s[i].type == TYPE_LIST ? many : one;
     }
-    top[BLOCKS] = end;
+    need(at < KEYS_MOST);
+    options[at] = end;
+    top[0] = (cfg_opt_t)CFG_SEC(block_names[kind], options, CFGF_MULTI | CFGF_TITLE);
+    top[1] = end;
     cfg = cfg_init(top, CFGF_NONE);
     need(cfg != NULL);
     cfg_set_error_function(cfg, on_error);
     for (size_t i = 0; i < n; i++) {
-        snprintf(path, sizeof path, "%s|%s", block_names[s[i].block], s[i].key);
-        cfg_set_validate_func(cfg, path, on_value);
+        if (s[i].block == kind) {
+            snprintf(path, sizeof path, "%s|%s", block_names[kind], s[i].key);
+            cfg_set_validate_func(cfg, path, on_value);
+        }
     }
-    *result = cfg_parse_buf(cfg, text);
     return cfg;
 }
 
 /* ---- from libConfuse's tree to ours ---- */
 
-static void store_block(enum block b, void *to, cfg_t *sec)
+static void store_setting(const struct setting *s, void *to, cfg_t *sec)
 {
-    size_t n;
-    const struct setting *s = schema(&n);
+    unsigned stored = 0;
 
-    for (size_t i = 0; i < n; i++) {
-        unsigned values = s[i].block == b ? cfg_size(sec, s[i].key) : 0;
+    for (unsigned i = 0; sec != NULL && i < cfg_size(sec, s->key); i++) {
+        const char *text = cfg_getnstr(sec, s->key, i);
 
-        if (s[i].block != b)
-            continue;
-        if (values == 0)
-            setting_default(&s[i], to);
-        for (unsigned k = 0; k < values; k++) {
-            const char *text = cfg_getnstr(sec, s[i].key, k);
-
-            if (text != NULL)
-                setting_store(&s[i], to, text);
+        if (text != NULL && setting_check(s, text, NULL) == 0) {
+            setting_store(s, to, text);
+            stored++;
         }
     }
+    if (stored == 0)
+        setting_default(s, to);
 }
 
-static struct conf *build(cfg_t *cfg)
+static void *grow(void *array, size_t *n, size_t size)
 {
-    struct conf *c = xcalloc(1, sizeof *c);
-    cfg_t *sec;
-
-    c->n_listen = cfg_size(cfg, "listen");
-    c->n_peer = cfg_size(cfg, "peer");
-    c->n_access = cfg_size(cfg, "access");
-    c->listen = xcalloc(c->n_listen, sizeof *c->listen);
-    c->peer = xcalloc(c->n_peer, sizeof *c->peer);
-    c->access = xcalloc(c->n_access, sizeof *c->access);
-    if ((sec = cfg_getnsec(cfg, "site", 0)) != NULL) {
-        c->site.name = xstrdup(cfg_title(sec));
-        store_block(BLOCK_site, &c->site, sec);
-    }
-    for (unsigned i = 0; i < c->n_listen; i++) {
-        c->listen[i].address = xstrdup(cfg_title(sec = cfg_getnsec(cfg, "listen", i)));
-        store_block(BLOCK_listen, &c->listen[i], sec);
-    }
-    for (unsigned i = 0; i < c->n_peer; i++) {
-        c->peer[i].name = xstrdup(cfg_title(sec = cfg_getnsec(cfg, "peer", i)));
-        store_block(BLOCK_peer, &c->peer[i], sec);
-    }
-    for (unsigned i = 0; i < c->n_access; i++) {
-        c->access[i].name = xstrdup(cfg_title(sec = cfg_getnsec(cfg, "access", i)));
-        store_block(BLOCK_access, &c->access[i], sec);
-    }
-    return c;
+    array = xrealloc(array, (*n + 1) * size);
+    memset((char *)array + *n * size, 0, size);
+    (*n)++;
+    return array;
 }
 
-/* The line of each block, for what is checked across settings. */
-static int *lines_of(cfg_t *cfg, enum block b)
+/* A new struct of the block's kind in 'c'; NULL: there is one already, and one there may be.
+ * 'title' is set to its name. */
+static void *new_block(struct conf *c, enum block kind, char ***title)
 {
-    unsigned n = cfg_size(cfg, block_names[b]);
-    int *line = xcalloc(n + 1, sizeof *line);
-
-    for (unsigned i = 0; i < n; i++)
-        line[i] = cfg_getnsec(cfg, block_names[b], i)->line;
-    return line;
+    switch (kind) {
+    case BLOCK_site:
+        *title = &c->site.name;
+        return c->site.name == NULL ? &c->site : NULL;
+    case BLOCK_listen:
+        c->listen = grow(c->listen, &c->n_listen, sizeof *c->listen);
+        *title = &c->listen[c->n_listen - 1].address;
+        return &c->listen[c->n_listen - 1];
+    case BLOCK_peer:
+        c->peer = grow(c->peer, &c->n_peer, sizeof *c->peer);
+        *title = &c->peer[c->n_peer - 1].name;
+        return &c->peer[c->n_peer - 1];
+    case BLOCK_access:
+        c->access = grow(c->access, &c->n_access, sizeof *c->access);
+        *title = &c->access[c->n_access - 1].name;
+        return &c->access[c->n_access - 1];
+    case BLOCKS:
+        break;
+    }
+    bug("a kind of block");
 }
+
+/* 'sec' may be NULL, when its grammar is wrong: then the block has defaults. */
+static void store_block(struct reading *r, struct conf *c, cfg_t *sec)
+{
+    enum block kind = now.block->kind;
+    size_t n;
+    const struct setting *s = schema(&n);
+    char **title;
+    void *to = new_block(c, kind, &title);
+
+    if (to == NULL) {
+        errors_add(&r->errors, now.block->line, "there is more than one site block");
+        return;
+    }
+    *title = xstrdup(text_word(&r->text, now.block->first + 1));
+    for (size_t i = 0; i < n; i++)
+        if (s[i].block == kind)
+            store_setting(&s[i], to, sec);
+}
+
+static void read_block(struct reading *r, struct conf *c, struct block_text *b)
+{
+    const struct token *first = &r->text.token[b->first], *last = &r->text.token[b->end - 1];
+    char *text = xstrndup(buf_data(&r->text.clean) + first->from, last->to - first->from);
+    cfg_t *cfg = confuse_new(b->kind);
+
+    now.r = r;
+    now.block = b;
+    if (cfg_parse_buf(cfg, text) != CFG_SUCCESS)
+        b->broken = true;
+    store_block(r, c, cfg_getnsec(cfg, block_names[b->kind], 0));
+    now.r = NULL;
+    now.block = NULL;
+    cfg_free(cfg);
+    free(text);
+}
+
+/* ---- what follows from the rest ---- */
 
 /* Relative to the directory of the configuration file. */
 static void make_absolute(char **path, const char *file)
 {
-    char cwd[PATH_MAX] = ".", *was = *path;
+    char cwd[PATH_MAX] = "", *was = *path, *dir;
     const char *slash = strrchr(file, '/');
 
     if (was == NULL || was[0] == '/')
         return;
     if (file[0] != '/' && getcwd(cwd, sizeof cwd) == NULL)
         strcpy(cwd, ".");
-    *path = xasprintf("%s%s%.*s%s%s", file[0] == '/' ? "" : cwd, file[0] == '/' || slash == NULL ? "" : "/",
-                      slash != NULL ? (int)(slash - file) : 0, file, strcmp(was, ".") == 0 ? "" : "/",
-                      strcmp(was, ".") == 0 ? "" : was);
+    dir = xasprintf("%s%s%.*s", cwd, file[0] != '/' && slash != NULL ? "/" : "", slash != NULL ? (int)(slash - file) : 0, file);
+    if (strcmp(was, ".") == 0)
+        *path = xstrdup(dir[0] != '\0' ? dir : "/");
+    else
+        *path = xasprintf("%s/%s", dir, was);
+    free(dir);
     free(was);
 }
 
 static void complete(struct conf *c, const char *file)
 {
     c->file = xstrdup(file);
+    if (c->site.name == NULL)
+        return;
     make_absolute(&c->site.directory, file);
     make_absolute(&c->site.run_directory, file);
     make_absolute(&c->site.log_file, file);
@@ -276,36 +226,20 @@ static void complete(struct conf *c, const char *file)
 
 struct conf *conf_read_text(const char *name, const char *text, struct buf *errors)
 {
-    struct reading reading = { .name = name, .errors = errors };
-    size_t had = buf_len(errors);
-    char *clean = blank_comments(text);
-    struct conf *c = NULL;
-    cfg_t *cfg = NULL;
-    int result;
+    struct reading r = { 0 };
+    struct conf *c = xcalloc(1, sizeof *c);
+    bool whole = text_read(&r.text, text, &r.errors);
 
-    now = &reading;
-    do {
-        reading.again = false;
-        if (cfg != NULL)
-            cfg_free(cfg);
-        cfg = parse(clean, &result);
-    } while (reading.again);
-    if (result == CFG_SUCCESS && buf_len(errors) == had) {
-        int *line[BLOCKS];
-
-        c = build(cfg);
-        complete(c, name);
-        for (int b = 0; b < BLOCKS; b++)
-            line[b] = lines_of(cfg, (enum block)b);
-        conf_check(c, cfg_size(cfg, "site"), line, name, errors);
-        for (int b = 0; b < BLOCKS; b++)
-            free(line[b]);
-        if (buf_len(errors) > had)
-            conf_free(&c);
-    }
-    cfg_free(cfg);
-    free(clean);
-    now = NULL;
+    whole = blocks_find(&r.blocks, &r.text, &r.errors) && whole;
+    for (size_t i = 0; i < r.blocks.n; i++)
+        read_block(&r, c, &r.blocks.v[i]);
+    complete(c, name);
+    conf_check(c, &r.blocks, whole, &r.errors);
+    if (r.errors.n > 0)
+        conf_free(&c);
+    errors_tell(&r.errors, name, errors);
+    blocks_free(&r.blocks);
+    text_free(&r.text);
     return c;
 }
 
