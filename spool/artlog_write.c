@@ -212,7 +212,8 @@ static void allocate_ahead(struct artlog *l, uint64_t to)
 {
     if (l->no_prealloc || to <= l->allocated)
         return;
-    to += ALLOCATE_STEP - to % ALLOCATE_STEP;
+    if (to < l->o.segment_bytes)
+        to = l->o.segment_bytes - to < ALLOCATE_STEP ? l->o.segment_bytes : to + ALLOCATE_STEP;
     if (disk_table()->fallocate(l->cur->fd, FALLOC_FL_KEEP_SIZE, (off_t)l->end, (off_t)(to - l->end)) == 0)
         l->allocated = to;
     else if (errno == EOPNOTSUPP || errno == ENOSYS)
