@@ -44,7 +44,7 @@ int net_addr_read(const char *text, struct net_addr *a, bool *both, struct err *
     if (colon == NULL || span_u64(span_of(colon + 1), &port) != 0 || port > 65535)
         return err_set(e, "\"%s\" is not ADDRESS:PORT", text);
     n = (size_t)(colon - text);
-    if (n >= 2 && text[0] == '[' && text[n - 1] == ']')
+    if (n >= 2 && text[0] == '[' && text[n - 1] == ']' && memchr(text, ':', n) != NULL)
         text++, n -= 2;
     else if (memchr(text, ':', n) != NULL)
         return err_set(e, "\"%s\": an IPv6 address stands in [brackets] before its port", text);
@@ -166,6 +166,7 @@ static int unix_address(const char *path, struct sockaddr_un *u, struct err *e)
 int net_listen_unix(const char *path, mode_t mode, struct err *e)
 {
     struct sockaddr_un u;
+    struct stat st;
     int fd, other;
 
     if (unix_address(path, &u, e) != 0)
@@ -174,7 +175,11 @@ int net_listen_unix(const char *path, mode_t mode, struct err *e)
         close(other);
         return err_set(e, "%s: somebody listens there already", path);
     }
-    (void)unlink(path);                      /* left by one that was killed */
+    if (lstat(path, &st) == 0) {
+        if (!S_ISSOCK(st.st_mode))
+            return err_set(e, "%s: something that is no socket is there", path);
+        (void)unlink(path);                  /* left by one that was killed */
+    }
     if ((fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) < 0)
         return err_sys(e, "%s", path);
     if (bind(fd, (struct sockaddr *)&u, sizeof u) != 0 || chmod(path, mode) != 0 || listen(fd, 64) != 0) {

@@ -5,37 +5,46 @@
  * by the stream's turn event, which libevent runs after the owner's function
  * has returned: so a burst of replies leaves in one write.
  *
- *     written by the owner ──▶ [mem][mem][file][mem] ──fill──▶ [mem][mem][mem]... ──writev──▶ carrier
+ *     written by the owner ──▶ [mem][mem][file][mem] ──fill──▶ [mem][mem][mem]... ──write──▶ carrier
+ *
+ * Here: events, reading, flushing, ending.  stream_out.c: the row of chunks;
+ * stream_file.c: files; stream_socket.c and stream_memory.c: the carriers.
  */
 #include "lib/stream_int.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 #include "lib/clock.h"
 #include "lib/mem.h"
 
 #define READ_SIZE    65536             /* one read of a socket                          */
-#define FIRST_CHUNK  2048
-#define NEXT_CHUNK   32768
-#define WRITE_SPANS  64
 #define LINGER_US    2000000           /* after our end is closed: how long theirs may take */
-
-static void on_turn(evutil_socket_t fd, short what, void *arg);
 
 /* ---- telling the owner ---- */
 
 void stream_want_turn(struct stream *s)
 {
-    event_active(&s->turn, EV_TIMEOUT, 1);
+    s->turn_due = true;
+    event_active(&s->wake, EV_TIMEOUT, 1);
+}
+
+/* The carrier takes no more: be told when it does.  'wake' is the turn's event
+ * as well, so a turn that was wanted is wanted again. */
+void stream_set_blocked(struct stream *s, bool blocked)
+{
+    if (s->blocked == blocked)
+        return;
+    s->blocked = blocked;
+    if (blocked) {
+        event_add(&s->wake, NULL);
+        return;
+    }
+    event_del(&s->wake);
+    if (s->turn_due)
+        stream_want_turn(s);
 }
 
 static void destroy(struct stream *s);
@@ -53,30 +62,33 @@ static bool tell(struct stream *s, enum stream_event what)
     return false;
 }
 
+/* The last event is due. */
+static void end(struct stream *s)
+{
+    s->over = true;
+    event_del(&s->rd);
+    stream_set_blocked(s, false);
+    stream_want_turn(s);
+}
+
 void stream_fail(struct stream *s, const char *why)
 {
     if (s->over)
         return;
-    s->over = s->failed = true;
-    snprintf(s->reason, sizeof s->reason, "%s", why);
-    event_del(&s->rd);
-    event_del(&s->wr);
-    stream_want_turn(s);
+    s->failed = true;
+    s->reason = xstrdup(why);
+    end(s);
 }
 
 static void end_closed(struct stream *s)
 {
-    if (s->over)
-        return;
-    s->over = s->closed = true;
-    event_del(&s->rd);
-    event_del(&s->wr);
-    stream_want_turn(s);
+    if (!s->over)
+        end(s);
 }
 
 /* ---- reading ---- */
 
-static void set_reading(struct stream *s)
+void stream_set_reading(struct stream *s)
 {
     bool want = !s->over && !s->eof && s->connected &&
                 (s->lingering || (!s->paused && buf_len(&s->in) < s->in_most));
@@ -86,10 +98,10 @@ static void set_reading(struct stream *s)
     s->reading = want;
     if (want && !s->memory)
         event_add(&s->rd, NULL);
-    else if (want)
-        event_active(&s->rd, EV_READ, 1);
-    else
+    if (!want)
         event_del(&s->rd);
+    else if (s->memory || s->layered)
+        event_active(&s->rd, EV_READ, 1);
 }
 
 /* One read of the carrier into the input buffer; an idle stream holds no buffer. */
@@ -123,8 +135,19 @@ static bool tell_data(struct stream *s)
     if (!tell(s, STREAM_DATA))
         return false;
     buf_shrink(&s->in);
-    set_reading(s);
+    stream_set_reading(s);
     return true;
+}
+
+/* Their end is closed: that side alone, what is owed may still be said. */
+static void on_eof(struct stream *s)
+{
+    s->eof = true;
+    stream_set_reading(s);
+    if (s->lingering)
+        end_closed(s);
+    else if (!s->finishing)
+        (void)tell(s, STREAM_CLOSED);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
@@ -139,17 +162,12 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     if (n > 0) {
         s->active_us = clock_mono_us();
         s->n_in += (uint64_t)n;
-        if (s->memory)
+        if (s->memory || s->layered)           /* there may be more, and no socket to say so */
             event_active(&s->rd, EV_READ, 1);
         if (!s->lingering)
             (void)tell_data(s);
     } else if (n == 0) {
-        s->eof = true;
-        set_reading(s);
-        if (s->finishing)
-            end_closed(s);
-        else
-            (void)tell(s, STREAM_CLOSED);      /* one side alone: what is owed may still be said */
+        on_eof(s);
     } else if (errno != EAGAIN && errno != EINTR) {
         if (s->lingering)
             end_closed(s);
@@ -159,55 +177,6 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 }
 
 /* ---- writing ---- */
-
-struct chunk *stream_chunk(size_t cap)
-{
-    struct chunk *c = xmalloc(sizeof *c + cap);
-
-    *c = (struct chunk){ .p = c->room, .cap = cap };
-    return c;
-}
-
-static void drop_chunk(struct chunk *c)
-{
-    if (c->release != NULL)
-        c->release(c->arg);
-    if (c->p != c->room)
-        free(c->p);
-    free(c);
-}
-
-/* Gather what is ready at the head; return how many spans. */
-static int gather(struct stream *s, struct span *v)
-{
-    struct chunk *c;
-    int n = 0;
-
-    TAILQ_FOREACH(c, &s->out, next) {
-        if (c->file || n == WRITE_SPANS)
-            break;
-        v[n++] = (struct span){ c->p + c->at, c->len };
-    }
-    return n;
-}
-
-static void consume(struct stream *s, size_t n)
-{
-    s->out_len -= n;
-    s->n_out += n;
-    while (n > 0) {
-        struct chunk *c = TAILQ_FIRST(&s->out);
-        size_t k = c->len < n ? c->len : n;
-
-        c->at += k;
-        c->len -= k;
-        n -= k;
-        if (c->len == 0) {
-            TAILQ_REMOVE(&s->out, c, next);
-            drop_chunk(c);
-        }
-    }
-}
 
 /* Our end is done: say so, and hear the other's out, so that our last words
  * are not lost to a reset when it is still sending. */
@@ -221,33 +190,37 @@ static void linger(struct stream *s)
     }
     s->lingering = true;
     event_add(&s->timer, &t);
-    set_reading(s);
+    stream_set_reading(s);
 }
 
 static void flush(struct stream *s)
 {
-    struct span v[WRITE_SPANS];
+    struct span v[STREAM_SPANS];
 
     while (s->out_len > 0 && !s->over && s->connected) {
         int n;
         long w;
 
         stream_fill(s);
-        if (s->over || (n = gather(s, v)) == 0)
-            return;                            /* a piece of a file is being read elsewhere */
+        if (s->over)
+            return;
+        if ((n = stream_gather(s, v)) == 0)
+            break;                             /* a piece of a file is being read elsewhere */
         w = s->io->write(s->carrier, v, n);
         if (w < 0) {
             if (errno == EINTR)
                 continue;
             if (errno == EAGAIN)
-                event_add(&s->wr, NULL);
+                stream_set_blocked(s, true);
             else
                 stream_fail(s, strerror(errno));
             return;
         }
         s->active_us = clock_mono_us();
-        consume(s, (size_t)w);
+        stream_consume(s, (size_t)w);
     }
+    if (s->connected)
+        stream_set_blocked(s, false);
     if (s->out_len == 0 && s->finishing && !s->over && !s->lingering)
         linger(s);
 }
@@ -260,44 +233,26 @@ static bool tell_drained(struct stream *s)
     return tell(s, STREAM_DRAINED);
 }
 
-static bool confirm_connection(struct stream *s)
+/* The outgoing connection stands, or not.  false: the owner freed the stream. */
+static bool connected(struct stream *s)
 {
-    int error = 0;
-    socklen_t n = sizeof error;
+    int error = stream_connect_result(s->fd);
 
-    if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &n) != 0)
-        error = errno;
     if (error != 0) {
         stream_fail(s, strerror(error));
         return true;
     }
     s->connected = true;
     s->active_us = clock_mono_us();
-    set_reading(s);
+    stream_set_reading(s);
     return tell(s, STREAM_CONNECTED);
 }
 
-static void on_writable(evutil_socket_t fd, short what, void *arg)
-{
-    struct stream *s = arg;
-
-    (void)fd, (void)what;
-    if (s->over)
-        return;
-    if (!s->connected && !confirm_connection(s))
-        return;
-    flush(s);
-    (void)tell_drained(s);
-}
-
 /* The end of a turn: what was written leaves, what is due is told. */
-static void on_turn(evutil_socket_t fd, short what, void *arg)
+static void on_turn(struct stream *s, bool writable)
 {
-    struct stream *s = arg;
-
-    (void)fd, (void)what;
     if (!s->over) {
-        if (!event_pending(&s->wr, EV_WRITE, NULL))
+        if (writable || !s->blocked)
             flush(s);
         if (!tell_drained(s))
             return;
@@ -308,6 +263,17 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
         s->told = true;
         (void)tell(s, s->failed ? STREAM_FAILED : STREAM_CLOSED);
     }
+}
+
+static void on_wake(evutil_socket_t fd, short what, void *arg)
+{
+    struct stream *s = arg;
+
+    (void)fd;
+    s->turn_due = false;
+    if ((what & EV_WRITE) && !s->over && !s->connected && !connected(s))
+        return;
+    on_turn(s, (what & EV_WRITE) != 0);
 }
 
 /* ---- time ---- */
@@ -352,27 +318,6 @@ void stream_set_timeout(struct stream *s, int64_t idle_us)
 
 /* ---- making and ending ---- */
 
-static long socket_read(void *carrier, void *p, size_t n)
-{
-    return read((int)(intptr_t)carrier, p, n);
-}
-
-static long socket_write(void *carrier, const struct span *v, int n)
-{
-    struct iovec io[WRITE_SPANS];
-
-    for (int i = 0; i < n; i++)
-        io[i] = (struct iovec){ (void *)(uintptr_t)v[i].p, v[i].n };
-    return writev((int)(intptr_t)carrier, io, n);
-}
-
-static void socket_free(void *carrier)
-{
-    close((int)(intptr_t)carrier);
-}
-
-static const struct stream_io socket_io = { socket_read, socket_write, socket_free };
-
 struct stream *stream_new(struct event_base *base, int fd, const struct stream_io *io, void *carrier,
                           stream_fn *fn, void *arg)
 {
@@ -391,50 +336,8 @@ struct stream *stream_new(struct event_base *base, int fd, const struct stream_i
     s->active_us = clock_mono_us();
     TAILQ_INIT(&s->out);
     need(event_assign(&s->rd, base, fd, fd >= 0 ? EV_READ | EV_PERSIST : 0, on_readable, s) == 0);
-    need(event_assign(&s->wr, base, fd, fd >= 0 ? EV_WRITE : 0, on_writable, s) == 0);
-    need(event_assign(&s->turn, base, -1, 0, on_turn, s) == 0);
+    need(event_assign(&s->wake, base, fd, fd >= 0 ? EV_WRITE | EV_PERSIST : 0, on_wake, s) == 0);
     need(event_assign(&s->timer, base, -1, 0, on_timer, s) == 0);
-    return s;
-}
-
-static void no_delay(int fd)
-{
-    int one = 1;
-
-    /* a Unix socket pair has no such option: no harm */
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-}
-
-struct stream *stream_socket(struct event_base *base, int fd, stream_fn *fn, void *arg)
-{
-    struct stream *s = stream_new(base, fd, &socket_io, (void *)(intptr_t)fd, fn, arg);
-
-    no_delay(fd);
-    set_reading(s);
-    return s;
-}
-
-struct stream *stream_connect(struct event_base *base, const struct sockaddr *to, unsigned to_len,
-                              const struct sockaddr *from, unsigned from_len, stream_fn *fn, void *arg,
-                              struct err *e)
-{
-    int fd = socket(to->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    struct stream *s;
-
-    if (fd < 0) {
-        err_sys(e, "socket");
-        return NULL;
-    }
-    if ((from != NULL && bind(fd, from, from_len) != 0) ||
-        (connect(fd, to, to_len) != 0 && errno != EINPROGRESS)) {
-        err_sys(e, "connect");
-        close(fd);
-        return NULL;
-    }
-    no_delay(fd);
-    s = stream_new(base, fd, &socket_io, (void *)(intptr_t)fd, fn, arg);
-    s->connected = false;
-    event_add(&s->wr, NULL);
     return s;
 }
 
@@ -448,10 +351,16 @@ void stream_layer(struct stream *s, stream_wrap_fn *wrap, void *arg)
 {
     const struct stream_io *io = NULL;
 
+    flush(s);                          /* what was written before the layer leaves without it */
+    if (s->out_len > 0)
+        stream_fail(s, "the other end does not read, so no layer can begin");
     s->carrier = wrap(s->carrier, s->io, &io, arg);
     s->io = io;
+    s->layered = true;
     buf_fini(&s->in);                  /* what came before the layer must not be taken for inside it */
-    set_reading(s);
+    stream_set_reading(s);
+    if (s->reading)
+        event_active(&s->rd, EV_READ, 1);
 }
 
 static void destroy(struct stream *s)
@@ -460,10 +369,11 @@ static void destroy(struct stream *s)
 
     while ((c = TAILQ_FIRST(&s->out)) != NULL) {
         TAILQ_REMOVE(&s->out, c, next);
-        drop_chunk(c);
+        stream_drop_chunk(c);
     }
     buf_fini(&s->in);
     s->io->free(s->carrier);
+    free(s->reason);
     free(s);
 }
 
@@ -476,8 +386,7 @@ void stream_free(struct stream **stream)
     *stream = NULL;
     s->over = s->told = s->dead = true;
     event_del(&s->rd);
-    event_del(&s->wr);
-    event_del(&s->turn);
+    event_del(&s->wake);
     event_del(&s->timer);
     stream_forget_job(s);
     if (s->inside == 0)
@@ -498,91 +407,13 @@ void stream_pause(struct stream *s, bool paused)
         s->data_due = true;
         stream_want_turn(s);
     }
-    set_reading(s);
+    stream_set_reading(s);
 }
 
 void stream_set_in_most(struct stream *s, size_t bytes)
 {
     s->in_most = bytes;
-    set_reading(s);
-}
-
-static void add_chunk(struct stream *s, struct chunk *c)
-{
-    TAILQ_INSERT_TAIL(&s->out, c, next);
-}
-
-/* n more bytes are in the row.  That the mark is passed is noted here: by the
- * turn's end they may have left, and the owner who saw it waits to be told. */
-void stream_grown(struct stream *s, size_t n)
-{
-    if (s->out_len == 0)
-        stream_want_turn(s);
-    s->out_len += n;
-    if (s->out_len > s->high)
-        s->above = true;
-}
-
-void stream_write(struct stream *s, const void *p, size_t n)
-{
-    const char *from = p;
-
-    if (s->over || n == 0)
-        return;
-    stream_grown(s, n);
-    while (n > 0) {
-        struct chunk *c = TAILQ_LAST(&s->out, chunks);
-        size_t k;
-
-        if (c == NULL || c->file || c->cap <= c->at + c->len) {
-            c = stream_chunk(c == NULL && n <= FIRST_CHUNK ? FIRST_CHUNK : NEXT_CHUNK);
-            add_chunk(s, c);
-        }
-        k = c->cap - c->at - c->len < n ? c->cap - c->at - c->len : n;
-        memcpy(c->p + c->at + c->len, from, k);
-        c->len += k;
-        from += k;
-        n -= k;
-    }
-}
-
-void stream_puts(struct stream *s, const char *text)
-{
-    stream_write(s, text, strlen(text));
-}
-
-void stream_printf(struct stream *s, const char *fmt, ...)
-{
-    char text[1024], *big;
-    va_list ap;
-    int n;
-
-    va_start(ap, fmt);
-    n = vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    if (n < (int)sizeof text) {
-        stream_write(s, text, (size_t)n);
-        return;
-    }
-    va_start(ap, fmt);
-    need(vasprintf(&big, fmt, ap) >= 0);
-    va_end(ap);
-    stream_give(s, big, (size_t)n);
-}
-
-void stream_give(struct stream *s, char *p, size_t n)
-{
-    struct chunk *c;
-
-    if (s->over || n == 0) {
-        free(p);
-        return;
-    }
-    stream_grown(s, n);
-    c = stream_chunk(0);
-    c->p = p;
-    c->len = c->cap = n;
-    add_chunk(s, c);
+    stream_set_reading(s);
 }
 
 size_t stream_out_len(const struct stream *s)
@@ -604,7 +435,7 @@ void stream_finish(struct stream *s)
 
 const char *stream_reason(const struct stream *s)
 {
-    return s->reason;
+    return s->reason != NULL ? s->reason : "";
 }
 
 int stream_fd(const struct stream *s)

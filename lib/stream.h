@@ -68,7 +68,9 @@ void stream_own(struct stream *s, stream_fn *fn, void *arg);
 
 /* Put a layer around the present carrier (TLS, DEFLATE).  'wrap' gets the old
  * carrier and its functions and returns the new one; what was read and not
- * consumed is dropped (RFC 4642 2.2.2, RFC 8054 2.2.2). */
+ * consumed is dropped (RFC 4642 2.2.2, RFC 8054 2.2.2).  What was written
+ * before leaves without the layer; the stream fails when the other end does
+ * not take it. */
 typedef void *stream_wrap_fn(void *inner, const struct stream_io *inner_io, const struct stream_io **io, void *arg);
 void stream_layer(struct stream *s, stream_wrap_fn *wrap, void *arg);
 
@@ -79,7 +81,9 @@ struct buf *stream_in(struct stream *s);
  * input buffer tells STREAM_DATA again in the next turn. */
 void stream_pause(struct stream *s, bool paused);
 
-/* How much may lie unread in the input buffer before reading stops by itself. */
+/* How much may lie unread in the input buffer before reading stops by itself.  It
+ * goes on when STREAM_DATA's owner has consumed; one that consumes at another time
+ * calls this again, or stream_pause(s, false). */
 void stream_set_in_most(struct stream *s, size_t bytes);
 
 /* Output. */

@@ -17,6 +17,7 @@
 
 #define PIECE      (128u << 10)
 #define READY_MOST (256u << 10)
+#define LOOK_MOST  64            /* chunks that one write can take */
 
 struct file_job {
     struct job     job;
@@ -163,10 +164,11 @@ void stream_fill(struct stream *s)
 {
     struct chunk *before = NULL, *c = TAILQ_FIRST(&s->out), *next;
     size_t ready = 0;
+    unsigned n = 0;
 
     if (s->job != NULL)
         return;
-    while (c != NULL && ready < READY_MOST) {
+    while (c != NULL && ready < READY_MOST && n++ < LOOK_MOST) {
         next = TAILQ_NEXT(c, next);
         if (!c->file) {
             before = c;

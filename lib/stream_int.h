@@ -9,6 +9,8 @@
 #include "lib/stream.h"
 #include "lib/work.h"
 
+#define STREAM_SPANS 64           /* of one write */
+
 /* A piece of output: bytes, or a range of a file that is not read yet. */
 struct chunk {
     TAILQ_ENTRY(chunk) next;
@@ -35,7 +37,7 @@ struct stream {
     void *carrier;
     void *memory;                 /* the memory carrier below all layers, or NULL */
     int   fd;
-    struct event rd, wr, turn, timer;
+    struct event rd, wake, timer; /* wake: the turn's end, and "writable"          */
     struct buf in;
     size_t in_most;
     struct chunks out;
@@ -44,19 +46,32 @@ struct stream {
     int64_t idle_us, active_us;
     struct file_job *job;         /* a piece of the first file chunk, being read */
     unsigned inside;              /* depth of the owner's function               */
-    bool connected, reading, paused, eof, data_due;
+    bool connected, reading, paused, eof, data_due, turn_due;
+    bool blocked;                 /* the carrier takes no more: 'wake' watches       */
+    bool layered;                 /* what was read may be in a layer, not in 'fd'    */
     bool above;                   /* output was above the high mark              */
     bool finishing, lingering;    /* our end is closing; is closed, theirs not yet */
-    bool over, failed, closed, told, dead;
-    char reason[128];
+    bool over, failed, told, dead;
+    char *reason;                 /* with failed                                     */
 };
 
+/* stream.c */
 struct stream *stream_new(struct event_base *base, int fd, const struct stream_io *io, void *carrier,
                           stream_fn *fn, void *arg);
-struct chunk *stream_chunk(size_t cap);
 void stream_want_turn(struct stream *s);
-void stream_grown(struct stream *s, size_t n);
+void stream_set_reading(struct stream *s);              /* watch, or not, as the state is now */
+void stream_set_blocked(struct stream *s, bool blocked);
 void stream_fail(struct stream *s, const char *why);
+
+/* stream_out.c */
+struct chunk *stream_chunk(size_t cap);
+void stream_drop_chunk(struct chunk *c);
+void stream_grown(struct stream *s, size_t n);
+int  stream_gather(struct stream *s, struct span *v);   /* what is ready at the head; how many spans */
+void stream_consume(struct stream *s, size_t n);
+
+/* stream_socket.c: 0, or the errno of a connection that does not stand. */
+int  stream_connect_result(int fd);
 
 /* stream_file.c: turn file chunks near the head into bytes; forget a job that is away. */
 void stream_fill(struct stream *s);

@@ -36,14 +36,21 @@ static struct mail *take(struct mailbox *m)
     return all;
 }
 
-void mailbox_drain(struct mailbox *m)
+/* Deliver what is there now; false: nothing was. */
+static bool deliver_some(struct mailbox *m)
 {
-    struct mail *next;
+    struct mail *all = take(m), *next;
 
-    for (struct mail *at = take(m); at != NULL; at = next) {
+    for (struct mail *at = all; at != NULL; at = next) {
         next = at->next;
         at->deliver(at);
     }
+    return all != NULL;
+}
+
+void mailbox_drain(struct mailbox *m)
+{
+    (void)deliver_some(m);
 }
 
 static void on_wake(evutil_socket_t fd, short what, void *arg)
@@ -72,7 +79,8 @@ void mailbox_free(struct mailbox **m)
 {
     if (*m == NULL)
         return;
-    mailbox_drain(*m);
+    while (deliver_some(*m))           /* what is delivered may post again */
+        ;
     event_free((*m)->event);
     close((*m)->fd);
     lock_fini(&(*m)->lock);
