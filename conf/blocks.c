@@ -126,7 +126,10 @@ static size_t behind_setting(const struct text *t, size_t at, size_t end)
 
     if (!text_is_word(t, at) || text_mark(t, at + 1) != '=')
         return 0;
-    to = text_mark(t, at + 2) == '{' ? text_behind_brace(t, at + 2) : text_is_word(t, at + 2) ? at + 3 : 0;
+    if (text_mark(t, at + 2) == '{')
+        to = text_behind_brace(t, at + 2);
+    else                                   /* a word, and not the next key */
+        to = text_is_word(t, at + 2) && text_mark(t, at + 3) != '=' ? at + 3 : 0;
     return to <= end ? to : 0;
 }
 

@@ -163,8 +163,11 @@ static void check_access(struct check *k, const struct conf_access *a)
 {
     struct net_cidr cidr;
 
-    if (strpbrk(a->name, "\"\\$") != NULL || strspn(a->name, " ") == strlen(a->name))
-        wrong(k, NULL, "access \"%s\": a name is wanted, without quotes in it", a->name);
+    if (a->name[strspn(a->name, " ")] == '\0')
+        wrong(k, NULL, "access: the name is empty");
+    for (const char *p = a->name; *p != '\0'; p++)
+        if ((unsigned char)*p < ' ' || *p == 0x7f)
+            wrong(k, NULL, "access \"%s\": control characters in the name", a->name);
     for (size_t i = 0; i < a->from.n; i++)
         if (strcmp(a->from.v[i], "*") != 0 && net_cidr_read(a->from.v[i], &cidr) != 0)
             wrong(k, "from", "from: \"%s\" is no address, network, or *", a->from.v[i]);

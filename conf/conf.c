@@ -38,6 +38,7 @@ static struct { struct reading *r; struct block_text *block; } now;
 
 /* ---- a block by libConfuse ---- */
 
+__attribute__((format(printf, 2, 0)))
 static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 {
     char text[512];

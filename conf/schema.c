@@ -270,7 +270,7 @@ void setting_free(const struct setting *s, void *block)
 
 /* ---- and back to text ---- */
 
-static void put_quoted(struct buf *out, const char *text)
+void put_quoted(struct buf *out, const char *text)
 {
     buf_puts(out, "\"");
     for (const char *p = text; *p != '\0'; p++) {

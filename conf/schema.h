@@ -41,6 +41,9 @@ void setting_default(const struct setting *s, void *block);
 void setting_free(const struct setting *s, void *block);
 bool setting_equal(const struct setting *s, const void *a, const void *b);
 
+/* Append a text as it would stand in a file. */
+void put_quoted(struct buf *out, const char *text);
+
 /* Append "key = value" as it would stand in a file; nothing for an absent text. */
 void setting_show(const struct setting *s, const void *block, struct buf *out);
 

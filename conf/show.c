@@ -10,7 +10,9 @@ static void show_block(enum block b, const char *title, const void *block, struc
     size_t n;
     const struct setting *s = schema(&n);
 
-    buf_printf(out, "%s \"%s\" {\n", block_names[b], title);
+    buf_printf(out, "%s ", block_names[b]);
+    put_quoted(out, title);
+    buf_puts(out, " {\n");
     for (size_t i = 0; i < n; i++)
         if (s[i].block == b)
             setting_show(&s[i], block, out);
