@@ -230,6 +230,7 @@ static struct art *art_new(struct session *s, enum what what)
 
     a->what = what;
     a->t.done = done;
+    a->t.quick = true;
     return a;
 }
 

@@ -112,6 +112,7 @@ static void by_id(struct session *s, struct span id)
     memcpy(o->id, id.p, id.n);
     o->id_n = (unsigned)id.n;
     o->t.count_as = COUNT_over_lines;
+    o->t.quick = true;
     task_send(&o->t);
 }
 
@@ -141,6 +142,7 @@ static void over(struct session *s, const struct call *c, bool old)
     o->old = old && c->n > 0;
     o->current = c->n == 0;
     o->t.count_as = COUNT_over_lines;
+    o->t.quick = true;
     task_bulk(&o->t);
     task_send(&o->t);
 }

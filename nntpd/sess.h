@@ -73,6 +73,7 @@ struct task {
     void (*fini)(struct task *);         /* frees what it holds, not itself; may be NULL         */
     struct buf  out;
     bool        more;
+    bool        quick;                   /* worth running on the worker while data is in memory  */
     bool        begun;                   /* the first line of the answer has been made           */
     bool        trouble;                 /* e says what; 403, or the end when begun              */
     struct err  e;

@@ -43,6 +43,7 @@ struct house {
     struct guests      *guests;      /* nntpd/who.h: shared by all workers                    */
     struct bdb_bulk    *spare[8];    /* scratch of scans, lent to the jobs that are away      */
     unsigned            n_spare;
+    int64_t             lane_until_us;  /* quick tasks go to the lane until then             */
     unsigned            own;         /* what house_complete made                              */
 };
 void house_complete(struct house *h);

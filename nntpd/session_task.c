@@ -3,13 +3,21 @@
  * A task makes at most about CHUNK octets in one go.  When it has more to tell
  * it goes again once the client has read most of what was sent: one task of a
  * session is away at a time, and memory stays bounded however long the answer.
+ *
+ * A quick task (one article, some overview lines) is not worth two changes of
+ * thread while its data is in memory: it is run on the worker.  The first that
+ * had to wait sends all the worker's tasks to the lane for a second; so a cold
+ * spool costs a worker one wait a second, and no more.
  */
 #include <stdlib.h>
 
+#include "lib/clock.h"
 #include "lib/mem.h"
 #include "nntpd/sess.h"
 
 #define GIVE_FROM 8192             /* smaller answers are copied into the stream's buffer */
+#define SLOW_US   2000             /* so long takes what is not in memory                 */
+#define LANE_US   1000000          /* then quick tasks go to the lane as well             */
 
 void *task_new(struct session *s, size_t size, void (*work)(struct task *))
 {
@@ -130,18 +138,35 @@ static void back(struct mail *m)
     session_unref(s);
 }
 
+/* Run it here: what it needs has been in memory of late.  A task that was slow
+ * says that it is so no longer; for a while all go to the lane then. */
+static void run_here(struct house *h, struct task *t)
+{
+    int64_t began = clock_mono_us(), took;
+
+    t->work(t);
+    took = clock_mono_us() - began;
+    if (took > SLOW_US)
+        h->lane_until_us = began + took + LANE_US;
+    back(&t->job.mail);
+}
+
 void task_send(struct task *t)
 {
     struct session *s = t->s;
+    struct house *h = s->h;
 
     COUNT(s, jobs);
     s->state = SESS_AWAY;
     session_ref(s);
     t->more = false;
-    t->job.home = s->h->home;
+    t->job.home = h->home;
     t->job.run = run;
     t->job.mail.deliver = back;
-    lane_send(s->h->lane, &t->job);
+    if (t->quick && clock_mono_us() >= h->lane_until_us)
+        run_here(h, t);
+    else
+        lane_send(h->lane, &t->job);
 }
 
 void task_drained(struct session *s)
