@@ -33,8 +33,8 @@ void   buf_shrink(struct buf *b);               /* give the memory back when emp
 char  *buf_steal(struct buf *b, size_t *n);     /* the caller owns the bytes (free them)  */
 
 static inline size_t buf_len(const struct buf *b)  { return b->end - b->at; }
-static inline char  *buf_data(const struct buf *b) { return b->p + b->at; }
+static inline char  *buf_data(const struct buf *b) { return b->p != NULL ? b->p + b->at : NULL; }
 static inline size_t buf_room(const struct buf *b) { return b->cap - b->end; }
-static inline struct span buf_span(const struct buf *b) { return (struct span){ b->p + b->at, b->end - b->at }; }
+static inline struct span buf_span(const struct buf *b) { return (struct span){ buf_data(b), b->end - b->at }; }
 
 #endif

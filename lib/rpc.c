@@ -43,6 +43,7 @@ void rpc_fields(struct buf *out, const char *kind, ...)
     rpc_line(out, kind, field, n);
 }
 
+__attribute__((format(printf, 3, 0)))
 static void put_text(struct buf *out, const char *kind, const char *fmt, va_list ap)
 {
     char text[4096];
