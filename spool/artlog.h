@@ -50,9 +50,9 @@ void artlog_on_segment(struct artlog *l, artlog_snapshot_fn *fn, void *arg);
  * Return how many records were told, or -1.  *behind is set when the log ends
  * before 'applied' (it was damaged or older than the database): next numbers go
  * on after 'applied'.  Publishes 'applied'.  A record whose header is good and
- * whose data is not is told with RECORD_GONE (and _DAMAGED) if a whole one comes
- * after it; a bad header anywhere but in the last segment is no torn end: -1,
- * and nothing is cut. */
+ * whose data is not is told with RECORD_GONE (and _DAMAGED) if a later one says
+ * that it was durable once; a bad header anywhere but in the last segment is no
+ * torn end: -1, and nothing is cut. */
 typedef int artlog_each_fn(const struct record *r, const struct log_pos *pos, void *arg, struct err *e);
 int64_t artlog_recover(struct artlog *l, uint64_t applied, const struct log_pos *end,
                        artlog_each_fn *each, void *arg, bool *behind, struct err *e);
@@ -63,7 +63,7 @@ uint64_t artlog_cut(const struct artlog *l);   /* octets that artlog_recover cut
  * data may come in pieces: see struct artlog_part).  On failure nothing of the
  * batch remains, and the numbers are given again: they were never published. */
 struct artlog_item {
-    struct record   rec;           /* seq is filled in; data.n must be the sum of the parts   */
+    struct record   rec;           /* seq, synced filled in; data.n must be the sum of the parts */
     struct span     part[3];       /* the data, in pieces; unused ones empty                  */
     struct log_pos  pos;           /* filled in                                               */
 };

@@ -54,6 +54,7 @@ struct artlog {
     struct segment *cur;              /* held; NULL: the next append begins one           */
     uint64_t next_seq, end;           /* of what was written                              */
     uint64_t kept_seq, kept;          /* of what artlog_sync answered 0 for               */
+    uint64_t synced_seq;              /* of what is durable                               */
     uint32_t number_floor;            /* segments get numbers above it                    */
     uint64_t allocated;               /* blocks are there up to here                      */
     uint64_t filled;                  /* and zeros, synced, up to here: the file's size   */

@@ -3,8 +3,8 @@
  * From the place the database has come to, record by record:
  *
  *     header and data whole           tell it, go on
- *     header whole, data not          a whole record after it in the segment, or a segment after
- *                                     this one: its data is gone, tell it so; else the torn end
+ *     header whole, data not          a record or a segment after it says that it was durable
+ *                                     once: its data is gone, tell it so; else the torn end
  *     header not whole, last segment  the torn end, or zeros that were written ahead
  *     header not whole, elsewhere     damage: refuse; segments are synced before the next is begun
  *     end of the file                 the next segment, or the end
@@ -13,10 +13,10 @@
  * is bounded by what was appended since the database's last note, and by one
  * segment when the log has lost its end ("behind").
  *
- * A record whose data is torn but which is followed by a whole one belongs to
- * a batch that was never synced, or was damaged later, or was punched out; in
- * the first case nobody was promised it, and telling it as gone costs at most
- * a number.  Cutting there could throw away what was promised.
+ * What is torn belongs to the last batch, which was never synced nor promised to
+ * anybody; all behind its first torn record goes with it.  What was durable and
+ * is not whole now was punched out or damaged: nothing that was promised
+ * after it may be thrown away for that.
  */
 #include <dirent.h>
 #include <stdlib.h>
@@ -93,17 +93,19 @@ static enum found look(struct walk *w, uint64_t at, uint64_t seq, struct record 
     return FOUND_NO_DATA;
 }
 
-/* Does a whole record come in this segment after those without data?  1, 0, -1. */
-static int whole_follows(struct walk *w, uint64_t at, uint64_t seq, struct err *e)
+/* Does a record after it, at 'at' and on, say that 'bad' was durable?  1, 0, -1. */
+static int was_durable(struct walk *w, uint64_t bad, uint64_t at, struct err *e)
 {
     struct record r;
+    uint64_t seq = bad + 1;
     size_t size;
 
     for (;;) {
         switch (look(w, at, seq, &r, &size, e)) {
         case FOUND_WHOLE:
-            return 1;
         case FOUND_NO_DATA:
+            if (r.synced >= bad)
+                return 1;
             at += size, seq++;
             break;
         case FOUND_END:
@@ -255,7 +257,7 @@ static int cut_here(struct walk *w, struct err *e)
 static int gone_here(struct walk *w, size_t size, struct record *r, struct err *e)
 {
     bool trouble;
-    int rc = last_segment(w, e, &trouble) ? whole_follows(w, w->offset + size, w->seq + 1, e) : 1;
+    int rc = last_segment(w, e, &trouble) ? was_durable(w, w->seq, w->offset + size, e) : 1;
 
     if (trouble || rc < 0)
         return -1;
@@ -360,7 +362,7 @@ static void take_end(struct walk *w, uint64_t applied, uint32_t segment, bool *b
         l->fresh_segment = true;       /* numbers are dense within a segment */
     }
     l->number_floor = l->fresh_segment && !*behind && segment > 0 ? segment - 1 : segment;
-    l->kept_seq = l->next_seq;
+    l->kept_seq = l->synced_seq = l->next_seq;
     l->cur = w->s;
     l->end = l->kept = l->allocated = l->filled = w->s != NULL ? w->offset : 0;
     l->recovered = true;

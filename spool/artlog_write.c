@@ -53,6 +53,14 @@ static int sys_at(struct artlog *l, struct err *e, const char *what)
     return err_sys(e, "log %s: segment %u: %s at %llu", l->o.dir, l->cur->number, what, (unsigned long long)l->end);
 }
 
+/* All that was written is on the disk. */
+static void is_durable(struct artlog *l)
+{
+    l->dirty = false;
+    l->synced_seq = l->next_seq;
+    l->synced_us = clock_mono_us();
+}
+
 /* Do what cut_due says. */
 static int write_cut(struct artlog *l, struct err *e)
 {
@@ -62,7 +70,7 @@ static int write_cut(struct artlog *l, struct err *e)
     if (disk_sync(l->cur->fd) != 0)
         return sys_at(l, e, "sync after a cut");
     l->cut_due = false;
-    l->dirty = false;
+    is_durable(l);
     return 0;
 }
 
@@ -98,7 +106,8 @@ static int settle(struct artlog *l, struct err *e)
 static void pack_snapshot(struct artlog *l, const struct segment_head *h, struct buf *out)
 {
     struct buf data = { 0 };
-    struct record r = { .kind = RECORD_SNAPSHOT, .seq = h->first_seq, .arrived_us = h->first_arrived_us };
+    struct record r = { .kind = RECORD_SNAPSHOT, .seq = h->first_seq, .synced = h->first_seq - 1,
+                        .arrived_us = h->first_arrived_us };
     char head[SEGMENT_HEADER_SIZE];
 
     if (l->snapshot != NULL)
@@ -190,8 +199,8 @@ static int begin_segment(struct artlog *l, int64_t arrived_us, struct err *e)
         l->next_seq = l->kept_seq = h.first_seq + 1;
         l->end = l->kept = l->allocated = l->filled = buf_len(&bytes);
         l->fill_from = 0;
-        l->cut_due = l->dirty = l->fresh_segment = false;
-        l->synced_us = clock_mono_us();
+        l->cut_due = l->fresh_segment = false;
+        is_durable(l);
     }
     buf_fini(&bytes);
     return fd >= 0 ? settle(l, e) : -1;
@@ -267,6 +276,7 @@ static uint64_t pack_batch(struct artlog *l, struct artlog_item **items, unsigne
 
         need(r->data.n == it->part[0].n + it->part[1].n + it->part[2].n);
         r->seq = l->next_seq + i;
+        r->synced = l->synced_seq - 1;
         it->pos = (struct log_pos){ .segment = l->cur->number, .offset = at, .size = (uint32_t)record_size(r) };
         record_pack(&l->heads, r, data_sum(it));
         buf_add(&l->heads, zeros, it->pos.size - bare);
@@ -354,8 +364,7 @@ int artlog_sync(struct artlog *l, struct err *e)
             cut_to_kept(l);
             return -1;
         }
-        l->dirty = false;
-        l->synced_us = clock_mono_us();
+        is_durable(l);
     }
     l->kept_seq = l->next_seq;
     l->kept = l->end;

@@ -35,7 +35,7 @@ enum {                     /* offsets in the header */
     AT_RANGES = 72,        /* path, newsgroups, distribution, msgid: offset, length each */
     AT_N_NUMBERS = 104,
     AT_SOURCE_SIZE = 106,
-    AT_SPARE = 108,        /* zeros, to the end */
+    AT_SYNCED = 112,       /* 108 and from 120 on: zeros, spare */
 
     NUMBER_SIZE = 12,
     HEADER_MOST = 4096,    /* a later minor may make the header longer, but not without end */
@@ -102,6 +102,7 @@ static void pack_header(char *p, const struct record *r, uint32_t data_crc)
     put_range(p + AT_RANGES + 24, r->msgid);
     put16(p + AT_N_NUMBERS, (uint16_t)r->n_numbers);
     put16(p + AT_SOURCE_SIZE, (uint16_t)r->source.n);
+    put64(p + AT_SYNCED, r->synced);
 }
 
 void record_pack(struct buf *out, const struct record *r, uint32_t data_crc)
@@ -180,6 +181,7 @@ static bool read_fixed(struct record *r, const char *p, uint64_t data)
         .kind = get16(p + AT_KIND),
         .flags = (uint16_t)(get16(p + AT_FLAGS) & ~READ_FLAGS),
         .seq = get64(p + AT_SEQ),
+        .synced = get64(p + AT_SYNCED),
         .arrived_us = (int64_t)get64(p + AT_ARRIVED),
         .body = get32(p + AT_BODY),
         .lines = get32(p + AT_LINES),

@@ -55,6 +55,8 @@ struct record {
     enum record_kind kind;
     uint16_t  flags;
     uint64_t  seq;             /* never reused; dense in the log                             */
+    uint64_t  synced;          /* all up to this one was durable when the record was written:
+                                  if it is not whole now, it was damaged later, not torn     */
     int64_t   arrived_us;      /* since 1970                                                 */
     struct msgid_key key;      /* of history; zero when the kind has none                    */
     uint32_t  body;            /* offset in data of the first byte after the blank line      */
@@ -73,7 +75,7 @@ struct log_pos {
     uint32_t size;             /* header, meta, data and padding                             */
 };
 
-/* Size on disk; the caller has filled all of 'r' but seq. */
+/* Size on disk; the caller has filled all of 'r' but seq and synced. */
 size_t record_size(const struct record *r);
 
 /* Write header and meta to 'out' (data and padding follow it on disk). */

@@ -12,7 +12,7 @@ static const struct record_number two[2] = { { 7, 3 }, { UINT32_MAX, UINT64_C(0x
 static struct record sample(void)
 {
     struct record r = {
-        .kind = RECORD_ARTICLE, .flags = RECORD_LOCAL, .seq = UINT64_C(0x1000000000000001),
+        .kind = RECORD_ARTICLE, .flags = RECORD_LOCAL, .seq = UINT64_C(0x1000000000000001), .synced = UINT64_C(0xfffffffffffffff),
         .arrived_us = INT64_C(1700000000000000), .body = 20, .lines = 1,
         .path = { 1, 2 }, .newsgroups = { 3, 4 }, .distribution = { 0, 0 }, .msgid = { 8, 9 },
         .numbers = two, .n_numbers = 2, .source = SPAN("peer news.example.org 192.0.2.1"),
@@ -57,7 +57,7 @@ static void round_trip_keeps_every_field(void **state)
     assert_int_equal(size, buf_len(&b));
     assert_int_equal(r.kind, in.kind);
     assert_int_equal(r.flags, in.flags);
-    assert_true(r.seq == in.seq && r.arrived_us == in.arrived_us);
+    assert_true(r.seq == in.seq && r.synced == in.synced && r.arrived_us == in.arrived_us);
     assert_memory_equal(&r.key, &in.key, sizeof r.key);
     assert_int_equal(r.body, 20);
     assert_int_equal(r.lines, 1);
@@ -239,6 +239,7 @@ static void lengths_beyond_reason_are_bad(void **state)
     (void)state;
     pack(&b, &in);
     p = buf_data(&b);
+    need(p != NULL);
     memset(p + 24, 0xff, 8);                /* data */
     assert_int_equal(record_size_of(p), 0);
     memset(p + 24, 0, 8);
