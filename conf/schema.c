@@ -66,7 +66,7 @@ static const struct { const char *key, *names[6]; } choices[] = {
     { "strangers", { "refuse", "read" } },
 };
 
-static const char *const *choice_names(const struct setting *s)
+const char *const *choice_names(const struct setting *s)
 {
     for (size_t i = 0; i < sizeof choices / sizeof *choices; i++)
         if (strcmp(choices[i].key, s->key) == 0)
@@ -281,8 +281,7 @@ void put_quoted(struct buf *out, const char *text)
     buf_puts(out, "\"");
 }
 
-/* The largest unit that divides the value. */
-static void put_units(struct buf *out, int64_t v, bool time)
+void put_units(struct buf *out, int64_t v, bool time)
 {
     if (time) {
         int at = v == 0 ? 0 : v % 86400 == 0 ? 3 : v % 3600 == 0 ? 2 : v % 60 == 0 ? 1 : 0;

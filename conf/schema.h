@@ -44,6 +44,12 @@ bool setting_equal(const struct setting *s, const void *a, const void *b);
 /* Append a text as it would stand in a file. */
 void put_quoted(struct buf *out, const char *text);
 
+/* The names of a CHOICE, ended by NULL. */
+const char *const *choice_names(const struct setting *s);
+
+/* Append a number of seconds (else octets) in the largest unit that divides it. */
+void put_units(struct buf *out, int64_t v, bool time);
+
 /* Append "key = value" as it would stand in a file; nothing for an absent text. */
 void setting_show(const struct setting *s, const void *block, struct buf *out);
 
