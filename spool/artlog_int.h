@@ -18,7 +18,7 @@
 #define SEGMENT_MAJOR       1
 #define SEGMENT_MINOR       0
 #define SEGMENT_HEADER_SIZE 64
-#define PUBLISHED_MAGIC     UINT64_C(0x647362755067724C)   /* "LrgPubsd" */
+#define PUBLISHED_MAGIC     UINT64_C(0x6473627550677246)   /* "FrgPubsd" */
 #define PUBLISHED_SIZE      4096
 #define MARK_EVERY          1024      /* records between two entries of the sparse index */
 

@@ -81,6 +81,8 @@ static void cut_to_kept(struct artlog *l)
 
     l->next_seq = l->kept_seq;
     l->end = l->kept;
+    if (l->synced_seq > l->next_seq)
+        l->synced_seq = l->next_seq;
     l->cut_due = true;
     segment_unmark(l->cur, l->end);
     (void)write_cut(l, &ignored);      /* if not now, then before the next append */
