@@ -14,7 +14,7 @@ FILENAME ~ /rooms$/ {
 }
 /^#include "[^\/"]+\// {
     split(h, to, "/"); split(FILENAME, from, "/")
-    if (to[1] == from[1]) next
+    if (to[1] == from[1] || from[1] == "tests") next       # tests may open any door
     ok = 0; for (d in door) if (h ~ d) ok = 1
     if (!ok || !((from[1], to[1]) in may)) {
         printf "%s:%d: %s may not include %s\n", FILENAME, FNR, from[1], h; bad = 1
