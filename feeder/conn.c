@@ -1,49 +1,33 @@
 /* conn.c - one outgoing session.  See conn.h.
  *
- * A peer's reply is matched to the article by its Message-ID, wherever that
- * stands in the row; replies without one belong to the oldest.  Nothing that a
- * peer says can do more than end this connection.
+ * A peer's reply is matched to the article by its Message-ID, in whatever order
+ * replies come; what a code means stands in reply.c.  Nothing that a peer says,
+ * or does not say, can do more than end this connection.
  */
 #include "feeder/conn.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
+#include "feeder/peer_conns.h"
+#include "feeder/reply.h"
+#include "feeder/shelf.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
 #define LINE_MOST      4096                /* a longer reply is no reply                 */
 #define OUT_MOST       (1u << 20)          /* more waits until the peer has read         */
-#define REPLY_US       (120 * INT64_C(1000000))
+#define OUT_LOW        (256u << 10)
+#define CONNECT_US     (30 * INT64_C(1000000))
 #define STRANGERS_MOST 50
+#define QUOTE_MOST     160
 #define SHARE          0.02                /* weight of one article in 'taken': the last 50 */
 #define SKIP_CHECK     0.95
 #define TAKE_CHECK     0.90
 
 static void on_stream(struct stream *s, enum stream_event what, void *arg);
-
-int reply_read(struct span line, struct span *id)
-{
-    int code = 0;
-    struct span rest = line, word;
-
-    id->p = NULL;
-    id->n = 0;
-    if (line.n < 3 || (line.n > 3 && line.p[3] != ' '))
-        return -1;
-    for (int i = 0; i < 3; i++) {
-        if (line.p[i] < '0' || line.p[i] > '9')
-            return -1;
-        code = code * 10 + (line.p[i] - '0');
-    }
-    rest = span_from(line, 3);
-    word = span_word(&rest);
-    if (word.n >= 3 && word.p[0] == '<' && word.p[word.n - 1] == '>')
-        *id = word;
-    return code;
-}
 
 struct conn *conn_open(struct peer *p, const struct net_addr *to, const struct net_addr *from, struct err *e)
 {
@@ -51,7 +35,7 @@ struct conn *conn_open(struct peer *p, const struct net_addr *to, const struct n
 
     c->peer = p;
     c->taken = 0.5;
-    c->opened_us = c->busy_us = clock_mono_us();
+    c->opened_us = c->busy_us = c->heard_us = clock_mono_us();
     TAILQ_INIT(&c->away);
     net_text((const struct sockaddr *)&to->sa, c->address);
     c->stream = stream_connect(p->f->base, (const struct sockaddr *)&to->sa, to->len,
@@ -62,7 +46,8 @@ struct conn *conn_open(struct peer *p, const struct net_addr *to, const struct n
         return NULL;
     }
     stream_set_in_most(c->stream, 256 << 10);
-    stream_set_timeout(c->stream, REPLY_US);
+    stream_set_marks(c->stream, OUT_LOW, OUT_MOST - 1);
+    stream_set_timeout(c->stream, p->f->reply_us);
     return c;
 }
 
@@ -71,8 +56,7 @@ void conn_close(struct conn *c, const char *why, bool trouble)
     struct work *w;
 
     while ((w = TAILQ_LAST(&c->away, works)) != NULL) {      /* last first: the oldest ends up in front */
-        TAILQ_REMOVE(&c->away, w, in_conn);
-        w->conn = NULL;
+        TAILQ_REMOVE(&c->away, w, link);
         peer_requeue(c->peer, w);
     }
     c->peer->n_away -= c->n_away;
@@ -90,85 +74,139 @@ void conn_quit(struct conn *c, const char *why)
 {
     stream_puts(c->stream, "QUIT\r\n");
     c->state = CONN_CLOSING;
-    log_msg(LOG_INFO, "%s: %s", c->peer->name, why);
+    c->opened_us = clock_mono_us();
+    log_msg(LOG_INFO, "%s: connection to %s: %s", c->peer->name, c->address, why);
+}
+
+static void count(struct conn *c, enum peer_count what, uint64_t n)
+{
+    c->n[what] += n;
+    c->peer->n[what] += n;
 }
 
 /* ---- sending ---- */
 
-static void take_away(struct conn *c, struct work *w)
-{
-    w->conn = c;
-    TAILQ_INSERT_TAIL(&c->away, w, in_conn);
-    c->n_away++;
-    c->peer->n_away++;
-    c->busy_us = clock_mono_us();
-}
-
 static void bring_back(struct conn *c, struct work *w)
 {
-    TAILQ_REMOVE(&c->away, w, in_conn);
-    w->conn = NULL;
+    TAILQ_REMOVE(&c->away, w, link);
     c->n_away--;
     c->peer->n_away--;
     c->busy_us = clock_mono_us();
 }
 
-/* Write the article behind its command.  false: it cannot be read any more. */
-static bool put_article(struct conn *c, const struct work *w)
+/* A command about the work was written: it is the last in the row. */
+static void said(struct conn *c, struct work *w, enum work_state state)
 {
-    static struct buf scratch;             /* kept between articles: one thread, one buffer */
-    static struct record_number numbers[RECORD_NUMBERS_MAX];
-    struct record r;
-    struct err e;
-
-    buf_clear(&scratch);
-    if (artlog_read(c->peer->f->log, &w->pos, &r, numbers, RECORD_NUMBERS_MAX, &scratch, &e) != 0) {
-        log_msg(LOG_WARNING, "%s: record %llu is passed over: %s", c->peer->name, (unsigned long long)w->seq, e.text);
-        return false;
+    w->state = state;
+    w->said_us = c->busy_us = clock_mono_us();
+    w->said_at = c->answers;
+    if (TAILQ_LAST(&c->away, works) != w) {
+        TAILQ_REMOVE(&c->away, w, link);
+        TAILQ_INSERT_TAIL(&c->away, w, link);
     }
-    if (c->state == CONN_STREAM)
-        stream_printf(c->stream, "TAKETHIS %s\r\n", w->id);
-    stream_write(c->stream, r.data.p, r.data.n);
-    c->peer->n.bytes += r.data.n;
-    if (scratch.cap > 4 << 20)
-        buf_fini(&scratch);
-    return true;
 }
 
-static void send_check(struct conn *c, struct work *w)
+static void say(struct conn *c, const char *verb, const struct work *w)
 {
     char line[MSGID_MAX + 16];
-    const char *verb = c->state == CONN_IHAVE ? "IHAVE " : "CHECK ";
+    size_t n = strlen(verb);
 
-    memcpy(line, verb, 6);
-    memcpy(line + 6, w->id, w->id_n);
-    memcpy(line + 6 + w->id_n, "\r\n", 2);
-    stream_write(c->stream, line, 8u + w->id_n);
-    w->state = WORK_CHECKED;
+    memcpy(line, verb, n);
+    memcpy(line + n, w->id, w->id_n);
+    memcpy(line + n + w->id_n, "\r\n", 2);
+    stream_write(c->stream, line, n + w->id_n + 2);
 }
 
-/* Send the article of a work in flight; one that has gone is settled. */
-static void send_article(struct conn *c, struct work *w)
+/* After IHAVE's 335 something must come: an empty article, whatever is said to it. */
+static void send_void(struct conn *c, struct work *w, enum work_state state)
 {
-    if (put_article(c, w)) {
-        w->state = WORK_SENT;
+    stream_puts(c->stream, ".\r\n");
+    said(c, w, state);
+}
+
+/* The article has gone since the log was read. */
+static void send_gone(struct conn *c, struct work *w)
+{
+    count(c, N_GONE, 1);
+    if (c->state == CONN_IHAVE) {
+        send_void(c, w, WORK_VOID);
     } else {
-        /* TAKETHIS was not begun; to IHAVE's 335 nothing can be said but an empty article */
-        if (c->state == CONN_IHAVE)
-            stream_puts(c->stream, ".\r\n");
         bring_back(c, w);
         peer_settle(c->peer, w);
     }
 }
 
+/* Our own trouble is "later", never "no". */
+static void send_unreadable(struct conn *c, struct work *w, const char *why)
+{
+    peer_error(c->peer, why);
+    log_msg(LOG_WARNING, "%s: record %llu is put off: %s", c->peer->name, (unsigned long long)w->seq, why);
+    if (c->state == CONN_IHAVE) {
+        send_void(c, w, WORK_VOID_LATER);
+    } else {
+        bring_back(c, w);
+        peer_defer(c->peer, w);
+    }
+}
+
+static void send_article(struct conn *c, struct work *w)
+{
+    struct record r;
+    struct err e;
+
+    switch (shelf_get(c->peer->f->shelf, &w->pos, w->seq, &r, &e)) {
+    case SHELF_READ:
+        if (c->state == CONN_STREAM)
+            say(c, "TAKETHIS ", w);
+        stream_write(c->stream, r.data.p, r.data.n);
+        count(c, N_BYTES, r.data.n);
+        said(c, w, WORK_SENT);
+        break;
+    case SHELF_GONE:
+        send_gone(c, w);
+        break;
+    case SHELF_FAILED:
+        send_unreadable(c, w, e.text);
+        break;
+    }
+}
+
+/* The peer wants it: now, or when it has read what is on its way. */
+static void on_wanted(struct conn *c, struct work *w)
+{
+    if (stream_out_len(c->stream) < OUT_MOST) {
+        send_article(c, w);
+        return;
+    }
+    said(c, w, WORK_WANTED);
+    c->n_wanted++;
+}
+
+static void send_wanted(struct conn *c)
+{
+    struct work *w, *next;
+
+    for (w = TAILQ_FIRST(&c->away); w != NULL && c->n_wanted > 0 && stream_out_len(c->stream) < OUT_MOST; w = next) {
+        next = TAILQ_NEXT(w, link);
+        if (w->state != WORK_WANTED)
+            continue;
+        c->n_wanted--;
+        send_article(c, w);
+    }
+}
+
 static void give_out(struct conn *c, struct work *w)
 {
-    take_away(c, w);
-    c->peer->n.offered++;
-    if (c->state == CONN_STREAM && c->no_check)
+    TAILQ_INSERT_TAIL(&c->away, w, link);
+    c->n_away++;
+    c->peer->n_away++;
+    count(c, N_OFFERED, 1);
+    if (c->state == CONN_STREAM && c->no_check) {
         send_article(c, w);
-    else
-        send_check(c, w);
+        return;
+    }
+    say(c, c->state == CONN_IHAVE ? "IHAVE " : "CHECK ", w);
+    said(c, w, WORK_ASKED);
 }
 
 void conn_work(struct conn *c)
@@ -178,6 +216,7 @@ void conn_work(struct conn *c)
 
     if (!conn_ready(c))
         return;
+    send_wanted(c);
     while (c->n_away < window && stream_out_len(c->stream) < OUT_MOST && (w = peer_next_work(c->peer)) != NULL)
         give_out(c, w);
 }
@@ -199,16 +238,17 @@ static struct work *find_away(struct conn *c, struct span id)
 
     if (id.p == NULL)
         return TAILQ_FIRST(&c->away);
-    TAILQ_FOREACH(w, &c->away, in_conn)
+    TAILQ_FOREACH(w, &c->away, link)
         if (w->id_n == id.n && memcmp(w->id, id.p, id.n) == 0)
             return w;
     return NULL;
 }
 
-static void settled(struct conn *c, struct work *w, uint64_t *count, bool wanted)
+static void settled(struct conn *c, struct work *w, enum peer_count what)
 {
-    ++*count;
-    count_share(c, wanted);
+    count(c, what, 1);
+    /* without CHECK, 439 is also what a peer says that has it (RFC 4644 2.5) */
+    count_share(c, what == N_ACCEPTED || (what == N_REJECTED && !c->no_check));
     bring_back(c, w);
     peer_up(c->peer);
     peer_settle(c->peer, w);
@@ -216,92 +256,136 @@ static void settled(struct conn *c, struct work *w, uint64_t *count, bool wanted
 
 static void deferred(struct conn *c, struct work *w)
 {
-    c->peer->n.deferred++;
+    count(c, N_DEFERRED, 1);
     count_share(c, false);
     bring_back(c, w);
     peer_up(c->peer);
     peer_defer(c->peer, w);
 }
 
+static void nonsense(struct conn *c, struct work *w, const char *text)
+{
+    count(c, N_GARBAGE, 1);
+    c->n_wanted -= w->state == WORK_WANTED;
+    bring_back(c, w);
+    peer_nonsense(c->peer, w, text);
+}
+
+/* The answer to an empty article. */
+static void end_void(struct conn *c, struct work *w)
+{
+    bool later = w->state == WORK_VOID_LATER;
+
+    bring_back(c, w);
+    if (later)
+        peer_defer(c->peer, w);
+    else
+        peer_settle(c->peer, w);
+}
+
+/* As much of the line as stands in a log or behind "last error". */
+static const char *quote(struct span line, char out[QUOTE_MOST])
+{
+    snprintf(out, QUOTE_MOST, "%.*s", (int)(line.n < QUOTE_MOST - 1 ? line.n : QUOTE_MOST - 1), line.p);
+    return out;
+}
+
+/* A reply to nothing that is in flight.  false: the connection was closed. */
+static bool on_stranger(struct conn *c)
+{
+    count(c, N_GARBAGE, 1);
+    if (++c->strangers < STRANGERS_MOST)
+        return true;
+    conn_close(c, "it keeps answering what was not asked", true);
+    return false;
+}
+
 /* A reply to an article in flight.  false: the connection was closed. */
 static bool on_answer(struct conn *c, int code, struct span id, struct span line)
 {
+    bool streaming = c->state == CONN_STREAM;
     struct work *w = find_away(c, id);
-    struct peer_counts *n = &c->peer->n;
-    char text[128];
+    char text[QUOTE_MOST];
+    enum reply r;
 
-    if (w == NULL) {
-        n->garbage++;
-        if (++c->strangers < STRANGERS_MOST)
-            return true;
-        conn_close(c, "it answers what was not asked", true);
+    if (w == NULL)
+        return on_stranger(c);
+    c->answers++;
+    if (w->state == WORK_VOID || w->state == WORK_VOID_LATER) {
+        end_void(c, w);
+        return true;
+    }
+    r = w->state == WORK_WANTED ? REPLY_NONSENSE : reply_meaning(code, streaming, w->state == WORK_SENT);
+    if (id.p == NULL && reply_needs_id(r, streaming)) {
+        conn_close(c, "a reply without the Message-ID", true);
         return false;
     }
-    switch (code) {
-    case 238: case 335:
-        if (w->state == WORK_CHECKED) {
-            send_article(c, w);
-            return true;
-        }
-        break;
-    case 438: case 435: settled(c, w, &n->refused, false); return true;
-    case 239: case 235: settled(c, w, &n->accepted, true); return true;
-    case 439: case 437: settled(c, w, &n->rejected, w->state == WORK_SENT && !c->no_check); return true;
-    case 431: case 436: deferred(c, w); return true;
-    default: break;
+    switch (r) {
+    case REPLY_SEND:     on_wanted(c, w); break;
+    case REPLY_ACCEPTED: settled(c, w, N_ACCEPTED); break;
+    case REPLY_REFUSED:  settled(c, w, N_REFUSED); break;
+    case REPLY_REJECTED: settled(c, w, N_REJECTED); break;
+    case REPLY_LATER:    deferred(c, w); break;
+    case REPLY_GOODBYE:
+    case REPLY_NONSENSE: nonsense(c, w, quote(line, text)); break;
     }
-    snprintf(text, sizeof text, "%.*s", (int)(line.n < 100 ? line.n : 100), line.p);
-    bring_back(c, w);
-    n->garbage++;
-    peer_nonsense(c->peer, w, text);
     return true;
 }
 
-/* A reply that is about the connection.  Return 1: dealt with, 0: not such a one, -1: closed. */
-static int on_session_reply(struct conn *c, int code, struct span line)
+static void ready(struct conn *c, enum conn_state state)
 {
-    char text[160];
-
-    snprintf(text, sizeof text, "%.*s", (int)(line.n < 140 ? line.n : 140), line.p);
-    if (code == 400 || code == 480 || code == 483 || code == 502 ||
-        (c->state == CONN_BANNER && code != 200 && code != 201)) {
-        conn_close(c, text, true);
-        return -1;
-    }
-    if (c->state == CONN_BANNER) {
-        if (c->peer->conf->streaming) {
-            stream_puts(c->stream, "MODE STREAM\r\n");
-            c->state = CONN_MODE;
-        } else {
-            c->state = CONN_IHAVE;
-        }
-        return 1;
-    }
-    if (c->state == CONN_MODE) {
-        c->state = code == 203 ? CONN_STREAM : CONN_IHAVE;
-        log_msg(LOG_INFO, "%s: connected to %s, %s", c->peer->name, c->address,
-                code == 203 ? "streaming" : "IHAVE (no streaming there)");
-        return 1;
-    }
-    return 0;
+    c->state = state;
+    c->was_ready = true;
+    log_msg(LOG_NOTICE, "%s: connected to %s, %s", c->peer->name, c->address,
+            state == CONN_STREAM ? "streaming" : "IHAVE");
 }
 
+/* A reply before articles are in flight.  false: the connection was closed. */
+static bool on_greeting(struct conn *c, int code, struct span line)
+{
+    char text[QUOTE_MOST];
+
+    if (c->state == CONN_MODE) {
+        ready(c, code == 203 ? CONN_STREAM : CONN_IHAVE);
+        return true;
+    }
+    if (code != 200 && code != 201) {
+        conn_close(c, quote(line, text), true);
+        return false;
+    }
+    /* never CAPABILITIES first: there are peers that hang up at it */
+    if (c->peer->conf->streaming) {
+        stream_puts(c->stream, "MODE STREAM\r\n");
+        c->state = CONN_MODE;
+    } else {
+        ready(c, CONN_IHAVE);
+    }
+    return true;
+}
+
+/* false: the connection was closed. */
 static bool on_line(struct conn *c, struct span line)
 {
     struct span id;
-    int code = reply_read(line, &id), rc;
+    char text[QUOTE_MOST];
+    int code = reply_read(line, &id);
 
+    c->heard_us = clock_mono_us();
     if (code < 0) {
-        c->peer->n.garbage++;
-        conn_close(c, "it says what is no NNTP reply", true);
+        count(c, N_GARBAGE, 1);
+        conn_close(c, "it says what is no reply", true);
         return false;
     }
     if (c->state == CONN_CLOSING) {
         conn_close(c, "closed", false);
         return false;
     }
-    rc = on_session_reply(c, code, line);
-    return rc == 1 || (rc == 0 && on_answer(c, code, id, line));
+    if (reply_meaning(code, false, false) == REPLY_GOODBYE) {
+        /* 400 to an idle connection is its right */
+        conn_close(c, quote(line, text), code != 400 || !conn_ready(c) || c->n_away > 0);
+        return false;
+    }
+    return conn_ready(c) ? on_answer(c, code, id, line) : on_greeting(c, code, line);
 }
 
 static void on_data(struct conn *c)
@@ -316,7 +400,7 @@ static void on_data(struct conn *c)
         if (nl == NULL && buf_len(in) < LINE_MOST)
             break;
         if (nl == NULL || line.n >= LINE_MOST) {
-            c->peer->n.garbage++;
+            count(c, N_GARBAGE, 1);
             conn_close(c, "a reply without an end", true);
             return;
         }
@@ -327,6 +411,37 @@ static void on_data(struct conn *c)
         buf_drop(in, used);
     }
     peer_run(c->peer);
+}
+
+/* ---- time ---- */
+
+static void too_silent(struct conn *c)
+{
+    char text[100];
+
+    snprintf(text, sizeof text, "no answer for %lld s", (long long)(c->peer->f->reply_us / 1000000));
+    conn_close(c, text, true);
+}
+
+void conn_tick(struct conn *c, int64_t now_us)
+{
+    int64_t most = c->peer->f->reply_us;
+    struct work *w = TAILQ_FIRST(&c->away);
+
+    if (!conn_ready(c)) {
+        if (now_us - c->opened_us > (c->state == CONN_CONNECTING && CONNECT_US < most ? CONNECT_US : most))
+            too_silent(c);
+        return;
+    }
+    if (w == NULL || w->state == WORK_WANTED || now_us - w->said_us <= most)
+        return;
+    if (stream_out_len(c->stream) == 0 && now_us - c->heard_us > most) {
+        too_silent(c);
+    } else if (c->answers - w->said_at > 2 * (uint64_t)c->peer->conf->window) {
+        /* later ones were answered, this one never */
+        nonsense(c, w, "no answer to this one, though to later ones");
+        conn_close(c, "an article was never answered", true);
+    }
 }
 
 static void on_stream(struct stream *s, enum stream_event what, void *arg)
@@ -344,15 +459,16 @@ static void on_stream(struct stream *s, enum stream_event what, void *arg)
         conn_work(c);
         break;
     case STREAM_TIMEOUT:
-        /* an idle connection is the peer's business (peer_tick); a silent one is trouble */
+        /* an idle connection is the peer's business (peer_conns_tick); a silent one is trouble */
         if (!conn_ready(c) || c->n_away > 0)
-            conn_close(c, "no answer for 120 s", true);
+            too_silent(c);
         break;
     case STREAM_CLOSED:
-        conn_close(c, c->state == CONN_CLOSING ? "closed" : "it hung up", c->state != CONN_CLOSING && c->n_away > 0);
+        conn_close(c, c->state == CONN_CLOSING ? "closed" : "it hung up",
+                   c->state != CONN_CLOSING && (!conn_ready(c) || c->n_away > 0));
         break;
     case STREAM_FAILED:
-        conn_close(c, stream_reason(s), true);
+        conn_close(c, stream_reason(s), c->state != CONN_CLOSING);
         break;
     }
 }

@@ -1,7 +1,9 @@
 /* cursor.c - where a peer stands, durably.  See cursor.h.
  *
  * The file holds two slots of SLOT_SIZE octets each.  Generation g is written to
- * slot g % 2, so the newest good slot is never the one being written.
+ * slot g % 2, so the newest good slot is never the one being written, and no
+ * block of the disk holds pieces of both.  A file appears whole (written under
+ * another name), so one without a good slot was damaged, not begun.
  *
  *     slot   0  magic "FrgCursr"       8
  *            8  major, minor           2 + 2
@@ -22,10 +24,14 @@
 #include "lib/disk.h"
 #include "lib/mem.h"
 
-#define HEAD_SIZE 40
-#define EXC_SIZE  20
-#define SLOT_SIZE (HEAD_SIZE + EXC_SIZE * EXCEPTIONS_MOST)
-#define MAJOR     1
+enum {
+    HEAD_SIZE = 40,
+    EXC_SIZE  = 20,
+    MAJOR     = 1,
+
+    AT_MAJOR = 8, AT_SUM = 12, AT_GENERATION = 16, AT_NEXT = 24, AT_COUNT = 32,
+};
+#define SLOT_SIZE ((size_t)(HEAD_SIZE + EXC_SIZE * EXCEPTIONS_MOST + 4095) / 4096 * 4096)
 
 static const char magic[8] = { 'F', 'r', 'g', 'C', 'u', 'r', 's', 'r' };
 
@@ -50,10 +56,10 @@ static size_t pack(const struct cursor *c, uint8_t *slot)
 
     memset(slot, 0, HEAD_SIZE);
     memcpy(slot, magic, sizeof magic);
-    put_le(slot + 8, MAJOR, 2);
-    put_le(slot + 16, c->generation, 8);
-    put_le(slot + 24, c->next, 8);
-    put_le(slot + 32, c->n_exc, 4);
+    put_le(slot + AT_MAJOR, MAJOR, 2);
+    put_le(slot + AT_GENERATION, c->generation, 8);
+    put_le(slot + AT_NEXT, c->next, 8);
+    put_le(slot + AT_COUNT, c->n_exc, 4);
     for (size_t i = 0; i < c->n_exc; i++) {
         uint8_t *p = slot + HEAD_SIZE + EXC_SIZE * i;
 
@@ -61,94 +67,89 @@ static size_t pack(const struct cursor *c, uint8_t *slot)
         put_le(p + 8, (uint64_t)c->exc[i].due_us, 8);
         put_le(p + 16, c->exc[i].tries, 4);
     }
-    put_le(slot + 12, crc32c(0, slot + 16, n - 16), 4);
+    put_le(slot + AT_SUM, crc32c(0, slot + AT_GENERATION, n - AT_GENERATION), 4);
     return n;
 }
 
-/* Read a slot; false when it holds no whole state. */
-static bool unpack(struct cursor *c, const uint8_t *slot, size_t n)
+/* Does the slot hold a whole state?  Its generation is told. */
+static bool is_whole(const uint8_t *slot, size_t n, uint64_t *generation)
 {
     uint64_t count;
 
-    if (n < HEAD_SIZE || memcmp(slot, magic, sizeof magic) != 0 || get_le(slot + 8, 2) != MAJOR)
+    if (n < HEAD_SIZE || memcmp(slot, magic, sizeof magic) != 0 || get_le(slot + AT_MAJOR, 2) != MAJOR)
         return false;
-    count = get_le(slot + 32, 4);
+    count = get_le(slot + AT_COUNT, 4);
     if (count > EXCEPTIONS_MOST || HEAD_SIZE + EXC_SIZE * count > n)
         return false;
-    if (get_le(slot + 12, 4) != crc32c(0, slot + 16, HEAD_SIZE - 16 + EXC_SIZE * count))
-        return false;
-    c->generation = get_le(slot + 16, 8);
-    c->next = get_le(slot + 24, 8);
-    c->n_exc = c->cap_exc = count;
-    c->exc = xcalloc(count, sizeof *c->exc);
-    for (size_t i = 0; i < count; i++) {
+    *generation = get_le(slot + AT_GENERATION, 8);
+    return get_le(slot + AT_SUM, 4) ==
+           crc32c(0, slot + AT_GENERATION, HEAD_SIZE - AT_GENERATION + EXC_SIZE * count);
+}
+
+static void unpack(struct cursor *c, const uint8_t *slot)
+{
+    c->generation = get_le(slot + AT_GENERATION, 8);
+    c->next = get_le(slot + AT_NEXT, 8);
+    c->n_exc = c->cap_exc = get_le(slot + AT_COUNT, 4);
+    c->exc = xcalloc(c->n_exc + 1, sizeof *c->exc);
+    for (size_t i = 0; i < c->n_exc; i++) {
         const uint8_t *p = slot + HEAD_SIZE + EXC_SIZE * i;
 
-        c->exc[i] = (struct exception){ get_le(p, 8), (int64_t)get_le(p + 8, 8), (uint32_t)get_le(p + 16, 4) };
+        c->exc[i].seq = get_le(p, 8);
+        c->exc[i].due_us = (int64_t)get_le(p + 8, 8);
+        c->exc[i].tries = (uint32_t)get_le(p + 16, 4);
     }
-    return true;
 }
 
-/* Take the newer of the two slots.  1 found, 0 the file is empty, -1 damaged. */
-static int load(struct cursor *c, struct err *e)
+/* Take the newer of the two slots. */
+static enum cursor_found load(struct cursor *c, struct err *e)
 {
-    uint8_t *bytes = xmalloc(2 * SLOT_SIZE);
+    uint8_t *bytes = xmalloc(2 * SLOT_SIZE), *take = NULL;
     ssize_t n = disk_read(c->fd, bytes, 2 * SLOT_SIZE, 0);
-    struct cursor slot[2] = { { 0 } };
-    bool good[2];
-    int rc = 1, take;
+    uint64_t best = 0, generation;
 
     if (n < 0) {
+        err_sys(e, "%s: read", c->path);
         free(bytes);
-        return err_sys(e, "%s", c->path);
+        return CURSOR_FAILED;
     }
-    for (int i = 0; i < 2; i++) {
-        size_t left = (size_t)n > (size_t)i * SLOT_SIZE ? (size_t)n - (size_t)i * SLOT_SIZE : 0;
+    for (size_t at = 0; at < (size_t)n; at += SLOT_SIZE) {
+        size_t left = (size_t)n - at < SLOT_SIZE ? (size_t)n - at : SLOT_SIZE;
 
-        good[i] = unpack(&slot[i], bytes + (size_t)i * SLOT_SIZE, left < SLOT_SIZE ? left : SLOT_SIZE);
-    }
-    take = good[1] && (!good[0] || slot[1].generation > slot[0].generation);
-    if (!good[take]) {
-        /* a first save that was torn: nothing was ever promised by this file */
-        rc = n <= SLOT_SIZE + HEAD_SIZE ? 0 : err_set(e, "%s: damaged in both its halves", c->path);
-    } else {
-        c->generation = slot[take].generation;
-        c->next = slot[take].next;
-        c->exc = slot[take].exc;
-        c->n_exc = c->cap_exc = slot[take].n_exc;
-        slot[take].exc = NULL;
-    }
-    free(slot[0].exc);
-    free(slot[1].exc);
-    free(bytes);
-    return rc;
-}
-
-int cursor_open(struct cursor *c, const char *dir, const char *name, uint64_t start, bool *fresh, struct err *e)
-{
-    int rc;
-
-    *c = (struct cursor){ .next = start, .fd = -1, .path = xasprintf("%s/%s.state", dir, name) };
-    *fresh = true;
-    if (disk_mkdirs(dir, 0755) != 0 || (c->fd = disk_open(c->path, O_RDWR | O_CREAT, 0644)) < 0) {
-        err_sys(e, "%s", c->path);
-        cursor_close(c);
-        return -1;
-    }
-    if ((rc = load(c, e)) < 0) {
-        cursor_close(c);
-        return -1;
-    }
-    *fresh = rc == 0;
-    if (*fresh) {
-        c->dirty = true;
-        if (disk_sync_dir(dir) != 0 || cursor_save(c, e) != 0) {
-            err_sys(e, "%s", c->path);
-            cursor_close(c);
-            return -1;
+        if (is_whole(bytes + at, left, &generation) && (take == NULL || generation > best)) {
+            take = bytes + at;
+            best = generation;
         }
     }
-    return 0;
+    if (take != NULL)
+        unpack(c, take);
+    else
+        err_set(e, "%s: damaged in both its halves", c->path);
+    free(bytes);
+    return take != NULL ? CURSOR_LOADED : CURSOR_DAMAGED;
+}
+
+enum cursor_found cursor_open(struct cursor *c, const char *dir, const char *name, struct err *e)
+{
+    enum cursor_found found;
+
+    *c = (struct cursor){ .fd = -1, .path = xasprintf("%s/%s.state", dir, name) };
+    if (disk_mkdirs(dir, 0755) != 0) {
+        err_sys(e, "%s", dir);
+        return CURSOR_FAILED;
+    }
+    if ((c->fd = disk_open(c->path, O_RDWR, 0)) < 0) {
+        if (errno == ENOENT)
+            return CURSOR_NONE;
+        err_sys(e, "%s: open", c->path);
+        return CURSOR_FAILED;
+    }
+    found = load(c, e);
+    if (found != CURSOR_LOADED) {
+        disk_close(c->fd);
+        c->fd = -1;
+    }
+    return found;
 }
 
 void cursor_close(struct cursor *c)
@@ -160,6 +161,41 @@ void cursor_close(struct cursor *c)
     *c = (struct cursor){ .fd = -1 };
 }
 
+/* A damaged state is kept for whoever wants to know why. */
+static int keep_aside(const char *path)
+{
+    size_t n = 0;
+    char *bytes = disk_slurp(path, 2 * SLOT_SIZE, &n), *aside;
+    int rc;
+
+    if (bytes == NULL)
+        return errno == ENOENT ? 0 : -1;
+    aside = xasprintf("%s.damaged", path);
+    rc = disk_replace(aside, bytes, n, 0644);
+    free(aside);
+    free(bytes);
+    return rc;
+}
+
+int cursor_begin(struct cursor *c, uint64_t next, struct err *e)
+{
+    uint8_t *file = xcalloc(1, SLOT_SIZE + HEAD_SIZE);
+    int rc = 0;
+
+    need(c->fd < 0);
+    c->generation = 1;
+    c->next = next;
+    c->n_exc = 0;
+    c->dirty = false;
+    pack(c, file + SLOT_SIZE);
+    if (keep_aside(c->path) != 0 || disk_replace(c->path, file, SLOT_SIZE + HEAD_SIZE, 0644) != 0)
+        rc = err_sys(e, "%s: write", c->path);
+    else if ((c->fd = disk_open(c->path, O_RDWR, 0)) < 0)
+        rc = err_sys(e, "%s: open", c->path);
+    free(file);
+    return rc;
+}
+
 int cursor_save(struct cursor *c, struct err *e)
 {
     static uint8_t slot[SLOT_SIZE];
@@ -169,7 +205,7 @@ int cursor_save(struct cursor *c, struct err *e)
     n = pack(c, slot);
     if (disk_write(c->fd, slot, n, c->generation % 2 * SLOT_SIZE) != 0 || disk_sync(c->fd) != 0) {
         c->generation--;                   /* the next try goes to the same slot: the good one stays */
-        return err_sys(e, "%s", c->path);
+        return err_sys(e, "%s: write", c->path);
     }
     c->dirty = false;
     return 0;
@@ -183,20 +219,20 @@ struct exception *cursor_find(struct cursor *c, uint64_t seq)
     return NULL;
 }
 
-bool cursor_defer(struct cursor *c, uint64_t seq, int64_t due_us, uint32_t tries)
+bool cursor_defer(struct cursor *c, const struct exception *x)
 {
-    struct exception *x = cursor_find(c, seq);
+    struct exception *to = cursor_find(c, x->seq);
 
-    if (x == NULL) {
+    if (to == NULL) {
         if (c->n_exc == EXCEPTIONS_MOST)
             return false;
-        if (c->n_exc == c->cap_exc) {
+        if (c->n_exc >= c->cap_exc) {
             c->cap_exc = c->cap_exc * 2 + 16;
             c->exc = xrealloc(c->exc, c->cap_exc * sizeof *c->exc);
         }
-        x = &c->exc[c->n_exc++];
+        to = &c->exc[c->n_exc++];
     }
-    *x = (struct exception){ seq, due_us, tries };
+    *to = *x;
     c->dirty = true;
     return true;
 }
@@ -209,5 +245,17 @@ void cursor_settle(struct cursor *c, uint64_t seq)
         return;
     memmove(x, x + 1, (size_t)(c->exc + c->n_exc - x - 1) * sizeof *x);
     c->n_exc--;
+    c->dirty = true;
+}
+
+void cursor_move(struct cursor *c, uint64_t next)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < c->n_exc; i++)
+        if (c->exc[i].seq < next)
+            c->exc[kept++] = c->exc[i];
+    c->n_exc = kept;
+    c->next = next;
     c->dirty = true;
 }

@@ -40,6 +40,17 @@ static const char *number(char out[32], uint64_t v)
     return out;
 }
 
+static const char *time_text(char out[40], int64_t us)
+{
+    time_t t = (time_t)(us / 1000000);
+    struct tm tm;
+
+    out[0] = '\0';
+    if (us > 0)
+        strftime(out, 40, "%Y-%m-%d %H:%M:%S UTC", gmtime_r(&t, &tm));
+    return out;
+}
+
 /* Records of the log that it still has before it. */
 static uint64_t lag(const struct peer *p)
 {
@@ -61,15 +72,16 @@ static void list_peers(struct door *d, struct peer *unused, char **word, struct 
 {
     (void)unused, (void)word;
     rpc_fields(out, "C", "peer", "state", "cursor", "lag", "offered", "accepted", "refused", "rejected", "deferred",
-               "aside", "bytes", "connections", "error", NULL);
+               "aside", "bytes", "connections", "since", "error", NULL);
     for (size_t i = 0; i < d->f->n_peer; i++) {
         const struct peer *p = d->f->peer[i];
-        char v[10][32];
+        char v[10][32], since[40];
 
         rpc_fields(out, "R", p->name, peer_state(p), number(v[0], peer_settled_to(p)), number(v[1], lag(p)),
-                   number(v[2], p->n.offered), number(v[3], p->n.accepted), number(v[4], p->n.refused),
-                   number(v[5], p->n.rejected), number(v[6], p->cursor.n_exc - count_aside(p)),
-                   number(v[7], count_aside(p)), number(v[8], p->n.bytes), number(v[9], p->n_conns), p->last_error, NULL);
+                   number(v[2], p->n[N_OFFERED]), number(v[3], p->n[N_ACCEPTED]), number(v[4], p->n[N_REFUSED]),
+                   number(v[5], p->n[N_REJECTED]), number(v[6], p->cursor.n_exc - count_aside(p)),
+                   number(v[7], count_aside(p)), number(v[8], p->n[N_BYTES]), number(v[9], p->n_conns),
+                   time_text(since, p->since_us), p->last_error, NULL);
     }
     rpc_ok(out, "%s", "");
 }
@@ -83,13 +95,9 @@ static void fact(struct buf *out, const char *name, uint64_t v)
 
 static void when(struct buf *out, const char *name, int64_t us)
 {
-    time_t t = (time_t)(us / 1000000);
-    struct tm tm;
-    char text[40] = "";
+    char text[40];
 
-    if (us > 0)
-        strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", gmtime_r(&t, &tm));
-    rpc_fields(out, "R", name, text, NULL);
+    rpc_fields(out, "R", name, time_text(text, us), NULL);
 }
 
 static void show_exceptions(const struct peer *p, struct buf *out)
@@ -107,26 +115,40 @@ static void show_exceptions(const struct peer *p, struct buf *out)
     }
 }
 
+static void show_not_wanted(const struct peer *p, struct buf *out)
+{
+    for (int i = OFFER_NO_GROUP; i < OFFER_NOT_ARTICLE; i++) {
+        char name[100];
+
+        snprintf(name, sizeof name, "not for it: %s", offer_words[i]);
+        if (p->not_wanted[i] > 0)
+            fact(out, name, p->not_wanted[i]);
+    }
+}
+
 static void show_peer(struct door *d, struct peer *p, char **word, struct buf *out)
 {
     (void)d, (void)word;
     rpc_fields(out, "C", "name", "value", NULL);
     rpc_fields(out, "R", "peer", p->name, NULL);
     rpc_fields(out, "R", "state", peer_state(p), NULL);
+    when(out, "since", p->since_us);
     rpc_fields(out, "R", "connect", p->conf->connect, NULL);
     fact(out, "connections", p->n_conns);
     fact(out, "in flight", p->n_away);
     fact(out, "cursor", peer_settled_to(p));
     fact(out, "lag", lag(p));
-    fact(out, "offered", p->n.offered);
-    fact(out, "accepted", p->n.accepted);
-    fact(out, "refused", p->n.refused);
-    fact(out, "rejected", p->n.rejected);
-    fact(out, "deferrals", p->n.deferred);
+    fact(out, "offered", p->n[N_OFFERED]);
+    fact(out, "accepted", p->n[N_ACCEPTED]);
+    fact(out, "refused", p->n[N_REFUSED]);
+    fact(out, "rejected", p->n[N_REJECTED]);
+    fact(out, "deferrals", p->n[N_DEFERRED]);
     fact(out, "deferred now", p->cursor.n_exc - count_aside(p));
     fact(out, "set aside now", count_aside(p));
-    fact(out, "bytes", p->n.bytes);
-    fact(out, "answers without sense", p->n.garbage);
+    fact(out, "gone before they were sent", p->n[N_GONE]);
+    fact(out, "bytes", p->n[N_BYTES]);
+    fact(out, "answers without sense", p->n[N_GARBAGE]);
+    show_not_wanted(p, out);
     rpc_fields(out, "R", "last error", p->last_error, NULL);
     when(out, "last error at", p->last_error_us);
     fact(out, "next try in s", p->n_conns == 0 && p->next_try_us > clock_mono_us() ?
@@ -169,9 +191,67 @@ static void refeed_peer(struct door *d, struct peer *p, char **word, struct buf 
     rpc_ok(out, "%s: offered again from record %" PRIu64 " on", p->name, peer_settled_to(p));
 }
 
+/* What the rules say of a record, and where the peer is with it. */
+static void why_peer(struct door *d, struct peer *p, char **word, struct buf *out)
+{
+    struct log_reader *reader;
+    struct record r;
+    struct log_pos pos;
+    struct err e;
+    uint64_t seq;
+    char place[100];
+    int rc;
+
+    if (span_u64(span_of(word[0]), &seq) != 0 || seq == 0 || (reader = log_reader_new(d->f->log, seq, &e)) == NULL) {
+        rpc_error(out, "%s: a sequence number is wanted (newsctl log list)", word[0]);
+        return;
+    }
+    if ((rc = log_reader_next(reader, &r, &pos, &e)) != 1 || r.seq != seq) {
+        rpc_error(out, "record %s: %s", word[0], rc < 0 ? e.text : "not in the log");
+    } else {
+        rpc_fields(out, "C", "name", "value", NULL);
+        rpc_fields(out, "R", "wanted", offer_words[offer_one(d->f->offer, p->index, &r)], NULL);
+        peer_place(p, seq, place, sizeof place);
+        rpc_fields(out, "R", "where", place, NULL);
+        rpc_ok(out, "%s", "");
+    }
+    log_reader_free(&reader);
+}
+
+static void show_status(struct door *d, struct peer *unused, char **word, struct buf *out)
+{
+    uint64_t n[N_COUNTS] = { 0 }, conns = 0, away = 0, behind = 0;
+
+    (void)unused, (void)word;
+    for (size_t i = 0; i < d->f->n_peer; i++) {
+        const struct peer *p = d->f->peer[i];
+
+        for (int k = 0; k < N_COUNTS; k++)
+            n[k] += p->n[k];
+        conns += p->n_conns;
+        away += p->n_away;
+        behind = lag(p) > behind ? lag(p) : behind;
+    }
+    rpc_fields(out, "C", "name", "value", NULL);
+    when(out, "since", d->f->started_us);
+    fact(out, "read up to", d->f->live - 1);
+    fact(out, "peers", d->f->n_peer);
+    fact(out, "connections", conns);
+    fact(out, "in flight", away);
+    fact(out, "largest lag", behind);
+    fact(out, "offered", n[N_OFFERED]);
+    fact(out, "accepted", n[N_ACCEPTED]);
+    fact(out, "refused", n[N_REFUSED]);
+    fact(out, "rejected", n[N_REJECTED]);
+    fact(out, "deferrals", n[N_DEFERRED]);
+    fact(out, "bytes", n[N_BYTES]);
+    rpc_ok(out, "%s", "");
+}
+
 static const struct { const char *verb; door_fn *run; bool peer; size_t words; } commands[] = {
     { "list", list_peers, false, 0 },  { "show", show_peer, true, 0 },     { "flush", flush_peer, true, 0 },
     { "pause", pause_peer, true, 0 },  { "resume", resume_peer, true, 0 }, { "refeed", refeed_peer, true, 1 },
+    { "why", why_peer, true, 1 },      { "status", show_status, false, 0 },
 };
 
 static struct peer *find_peer(struct door *d, const char *name)

@@ -1,6 +1,7 @@
 /* follow.c - the live end of the log.  See follow.h. */
 #include "feeder/follow.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -9,14 +10,14 @@
 #include "lib/mem.h"
 
 #define RECORDS_A_TURN 500                /* then replies and other peers have their turn */
+#define TELL_US (60 * INT64_C(1000000))
 
 struct follow {
     struct feeder *f;
     struct log_reader *reader;
     struct event *wake, *poll, *more;
-    int wake_fd;
-    uint64_t *bits;
-    size_t   words;
+    uint8_t *why;
+    size_t   room;
     int64_t  told_us;
     void (*parent_gone)(void *);
     void *arg;
@@ -26,24 +27,27 @@ static void deliver(struct follow *l, const struct record *r, const struct log_p
 {
     struct feeder *f = l->f;
 
-    if (l->words < OFFER_WORDS(f->n_peer)) {
-        l->words = OFFER_WORDS(f->n_peer);
-        l->bits = xrealloc(l->bits, l->words * sizeof *l->bits);
+    if (l->room < f->n_peer) {
+        l->room = f->n_peer;
+        l->why = xrealloc(l->why, l->room);
     }
-    (void)offer_all(f->offer, r, l->bits);
-    for (size_t i = 0; i < f->n_peer; i++)
-        peer_live(f->peer[i], r, pos, l->bits[i / 64] >> (i % 64) & 1);
+    if (f->n_peer > 0)
+        (void)offer_all(f->offer, r, l->why);
     f->live = r->seq + 1;
+    for (size_t i = 0; i < f->n_peer; i++)
+        peer_live(f->peer[i], r, pos, (enum offer_why)l->why[i]);
 }
 
 static void trouble(struct follow *l, const char *why)
 {
-    if (clock_mono_us() - l->told_us < 60000000)
+    if (l->told_us != 0 && clock_mono_us() - l->told_us < TELL_US)
         return;
     l->told_us = clock_mono_us();
     log_msg(LOG_ERROR, "the log cannot be read at %llu: %s", (unsigned long long)l->f->live, why);
 }
 
+/* A place that cannot be read is left to the peers' own readers, which are
+ * patient: this one goes on with the next segment, if there is one. */
 static void read_on(struct follow *l)
 {
     struct record r;
@@ -89,13 +93,18 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
     read_on(l);
 }
 
+bool follow_parent_is_gone(int wake)
+{
+    return send(wake, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 &&
+           (errno == ECONNREFUSED || errno == ECONNRESET || errno == EPIPE || errno == ENOTCONN);
+}
+
 struct follow *follow_new(struct feeder *f, int wake, void (*parent_gone)(void *), void *arg)
 {
     struct follow *l = xcalloc(1, sizeof *l);
     struct timeval often = { 0, wake >= 0 ? 900000 : 100000 };
 
     l->f = f;
-    l->wake_fd = wake;
     l->parent_gone = parent_gone;
     l->arg = arg;
     l->more = event_new(f->base, -1, 0, on_more, l);
@@ -120,7 +129,7 @@ void follow_free(struct follow **follow)
     event_free(l->poll);
     if (l->wake != NULL)
         event_free(l->wake);
-    free(l->bits);
+    free(l->why);
     free(l);
     *follow = NULL;
 }

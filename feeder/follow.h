@@ -13,4 +13,7 @@ struct follow;
 struct follow *follow_new(struct feeder *f, int wake, void (*parent_gone)(void *), void *arg);
 void follow_free(struct follow **f);
 
+/* Did the process at the other end of 'wake' die before it could end us with it? */
+bool follow_parent_is_gone(int wake);
+
 #endif

@@ -14,11 +14,14 @@
 #include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "feeder/door.h"
 #include "feeder/follow.h"
 #include "feeder/peer.h"
+#include "feeder/peer_work.h"
+#include "feeder/shelf.h"
 #include "lib/clock.h"
 #include "lib/disk.h"
 #include "lib/log.h"
@@ -28,12 +31,15 @@
 #define FRESHET_CONF "/etc/freshet/nntpd.conf"
 #endif
 
+#define REPLY_US (120 * INT64_C(1000000))
+
 struct program {
     struct feeder f;
     const char *file;
     struct follow *follow;
     struct door   *door;
     struct event  *tick, *signals[3];
+    bool level_given;
     int lock;
 };
 
@@ -49,9 +55,23 @@ static bool same_text(const char *a, const char *b)
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
-static bool reconnect(const struct conf_peer *a, const struct conf_peer *b)
+static bool same_list(const struct conf_list *a, const struct conf_list *b)
 {
-    return !same_text(a->connect, b->connect) || !same_text(a->source, b->source) || a->streaming != b->streaming;
+    if (a->n != b->n)
+        return false;
+    for (size_t i = 0; i < a->n; i++)
+        if (strcmp(a->v[i], b->v[i]) != 0)
+            return false;
+    return true;
+}
+
+/* In all that concerns what is sent and where. */
+static bool same_peer(const struct conf_peer *a, const struct conf_peer *b)
+{
+    return same_text(a->connect, b->connect) && same_text(a->source, b->source) && a->streaming == b->streaming &&
+           same_list(&a->path, &b->path) && same_list(&a->groups, &b->groups) &&
+           same_list(&a->distributions, &b->distributions) && same_list(&a->exclude, &b->exclude) &&
+           a->size_max == b->size_max && a->hops_max == b->hops_max && a->crosspost_max == b->crosspost_max;
 }
 
 static struct peer *take_old(struct feeder *f, const char *name)
@@ -67,35 +87,57 @@ static struct peer *take_old(struct feeder *f, const char *name)
     return NULL;
 }
 
+/* A new peer gets what arrives from now on; and "now" is when it came to stand in
+ * the file, or what arrives while we start or read it would be lost to it. */
+static uint64_t begin_at(struct feeder *f, const char *file)
+{
+    struct stat st;
+    uint64_t seq;
+    struct err e;
+
+    if (stat(file, &st) != 0)
+        return f->live;
+    if (artlog_seq_at(f->log, (int64_t)st.st_mtim.tv_sec * 1000000 + st.st_mtim.tv_nsec / 1000, &seq, &e) != 0) {
+        log_msg(LOG_WARNING, "new peers begin at the log's end: %s", e.text);
+        return f->live;
+    }
+    return seq < f->live ? seq : f->live;
+}
+
+static void let_go(struct peer **p)
+{
+    struct err e;
+
+    log_msg(LOG_NOTICE, "%s: no longer a peer that is sent to", (*p)->name);
+    if (peer_save(*p, &e) != 0)
+        log_msg(LOG_WARNING, "%s: its state is lost: %s", (*p)->name, e.text);
+    peer_free(p);
+}
+
 /* Make the peers of 'conf' out of those that are there; 'conf' is taken over. */
 static void set_peers(struct feeder *f, struct conf *conf)
 {
-    struct peer **now = xcalloc(conf->n_peer, sizeof *now);
+    struct peer **now = xcalloc(conf->n_peer + 1, sizeof *now);
     struct conf *was = f->conf;
     size_t n = 0;
 
     f->conf = conf;
+    f->begin = begin_at(f, conf->file);
     for (size_t i = 0; i < conf->n_peer; i++) {
         const struct conf_peer *c = &conf->peer[i];
         struct peer *p = c->send ? take_old(f, c->name) : NULL;
-        struct err e;
 
         if (!c->send)
             continue;
         if (p != NULL)
-            peer_change(p, c, n, reconnect(p->conf, c));
-        else if ((p = peer_new(f, c, n, &e)) == NULL)
-            die(1, "peer %s: %s", c->name, e.text);
+            peer_conf(p, c, n, !same_peer(p->conf, c));
+        else
+            p = peer_new(f, c, n);
         now[n++] = p;
     }
-    for (size_t i = 0; i < f->n_peer; i++) {
-        if (f->peer[i] != NULL) {
-            log_msg(LOG_NOTICE, "%s: no longer a peer that is sent to", f->peer[i]->name);
-            if (peer_save(f->peer[i], NULL) != 0)
-                log_msg(LOG_WARNING, "%s: its state cannot be saved", f->peer[i]->name);
-            peer_free(&f->peer[i]);
-        }
-    }
+    for (size_t i = 0; i < f->n_peer; i++)
+        if (f->peer[i] != NULL)
+            let_go(&f->peer[i]);
     free(f->peer);
     f->peer = now;
     f->n_peer = n;
@@ -108,11 +150,14 @@ static void reload(struct program *g)
 {
     struct buf errors = { 0 };
     struct conf *c = conf_read(g->file, &errors);
+    enum log_level level;
 
     log_reopen();
     if (c == NULL) {
         log_msg(LOG_ERROR, "the configuration is not taken: %.*s", SPAN_F(buf_span(&errors)));
     } else {
+        if (!g->level_given && log_level_read(c->site.log_level, &level) == 0)
+            log_set_level(level);
         set_peers(&g->f, c);
         log_msg(LOG_NOTICE, "configuration read again, %zu peers", g->f.n_peer);
     }
@@ -213,9 +258,14 @@ static void start(struct program *g, struct conf *c, int wake)
     g->lock = take_lock(c->site.directory);
     g->f.base = event_base_new();
     g->f.home = mailbox_new(g->f.base);
-    g->f.lane = lane_new("names", 1);
+    g->f.lane = lane_new("names", 2);
     g->f.log = open_artlog(c);
+    g->f.shelf = shelf_new(g->f.log, c->site.segment_bytes);
     g->f.live = artlog_published(g->f.log) + 1;
+    g->f.certain = wake >= 0 || g->f.live > 1;     /* nntpd has looked where the log ends */
+    g->f.reply_us = REPLY_US;
+    g->f.started_us = clock_now_us();
+    TAILQ_INIT(&g->f.spare);
     snprintf(path, sizeof path, "%s/feeder.sock", c->site.run_directory);
     if (disk_mkdirs(c->site.run_directory, 0755) != 0 || (g->door = door_open(&g->f, path, &e)) == NULL)
         die(1, "%s", e.text);
@@ -231,15 +281,21 @@ static void stop(struct program *g)
     struct err e;
 
     follow_free(&g->follow);
+    door_close(&g->door);
     for (size_t i = 0; i < g->f.n_peer; i++) {
         peer_stop(g->f.peer[i]);
         if (peer_save(g->f.peer[i], &e) != 0)
             log_msg(LOG_ERROR, "%s", e.text);
         peer_free(&g->f.peer[i]);
     }
+    if (lane_load(g->f.lane) > 0) {       /* the name service may take its time; all is saved */
+        log_msg(LOG_NOTICE, "stopped");
+        _exit(0);
+    }
     free(g->f.peer);
-    door_close(&g->door);
+    work_free_spare(&g->f);
     offer_free(&g->f.offer);
+    shelf_free(&g->f.shelf);
     lane_free(&g->f.lane);
     mailbox_free(&g->f.home);
     artlog_close(&g->f.log);
@@ -261,10 +317,10 @@ int main(int argc, char **argv)
     struct err e;
     int opt, wake = -1;
 
-    while ((opt = getopt(argc, argv, "c:l:w:Vh")) != -1) {
+    while ((opt = getopt(argc, argv, "c:d:l:w:Vh")) != -1) {
         switch (opt) {
         case 'c': g.file = optarg; break;
-        case 'l': level_name = optarg; break;
+        case 'd': case 'l': level_name = optarg; break;
         case 'w': wake = atoi(optarg); break;
         case 'V': puts("Freshet feeder " FRESHET_VERSION); return 0;
         case 'h': usage(stdout); return 0;
@@ -280,8 +336,12 @@ int main(int argc, char **argv)
         die(2, "no such log level: %s", level_name);
     if (log_open("feeder", level, c->site.log_file, &e) != 0)
         die(1, "%s", e.text);
-    if (wake >= 0)
+    if (wake >= 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+        if (follow_parent_is_gone(wake))
+            die(1, "nntpd has gone");
+    }
+    g.level_given = level_name != NULL;
     start(&g, c, wake);
     event_base_dispatch(g.f.base);
     stop(&g);

@@ -1,8 +1,11 @@
 /* offer.c - who should get an article.  See offer.h.
  *
  * For each group name met, two rows of bits are kept: the peers that take the
- * group, and those for whom it is poison.  An article then costs an OR for each
- * of its groups; the rest is asked only of the peers that are left.
+ * group, and those for whom it is poison; for each name that a peer has in Path
+ * or excludes, two more.  So the groups and the Path are walked once, whatever
+ * the number of peers; the rest is asked only of the peers that are left.
+ *
+ *     group name ──▶ [takes it][poison]        name in Path ──▶ [has had it][excludes it]
  */
 #include "feeder/offer.h"
 
@@ -17,6 +20,8 @@
 #include "lib/mem.h"
 
 #define NAMES_MOST 200000      /* group names remembered; beyond it the table is begun anew */
+#define PATH_NAME_MOST 1024    /* longer names in Path are nobody's                         */
+#define BIT(i) (UINT64_C(1) << ((i) % 64))
 
 const char *const offer_words[OFFER_WHYS] = {
     "yes", "no wanted group", "a group is poison (@)", "in its Path already", "an excluded name is in Path",
@@ -32,14 +37,56 @@ struct offer {
     struct rules *peer;
     size_t n, words;
     struct map *groups;        /* name -> 2 * words of bits */
-    uint64_t *poison;          /* scratch */
+    struct map *names;         /* the same, lower case      */
+    uint64_t *here;            /* scratch: 4 * words        */
 };
+
+/* What is asked of an article once for all peers. */
+struct facts {
+    const struct record *r;
+    struct span distribution;
+    size_t n_groups, hops;
+    const uint64_t *takes, *poison, *had, *excludes;
+};
+
+/* ---- the rules ---- */
+
+static struct span lower(struct span s, char out[PATH_NAME_MOST])
+{
+    for (size_t i = 0; i < s.n; i++)
+        out[i] = (char)(s.p[i] >= 'A' && s.p[i] <= 'Z' ? s.p[i] | 0x20 : s.p[i]);
+    return (struct span){ out, s.n };
+}
+
+static uint64_t *row_of(struct offer *o, struct map *m, struct span key)
+{
+    uint64_t *row = map_get(m, key);
+
+    if (row == NULL) {
+        row = xcalloc(2 * o->words, sizeof *row);
+        map_put(m, key, row);
+    }
+    return row;
+}
+
+/* 'row': 0 it has had it, 1 it excludes. */
+static void add_names(struct offer *o, const struct conf_list *names, size_t peer, size_t row)
+{
+    char text[PATH_NAME_MOST];
+
+    for (size_t i = 0; i < names->n; i++) {
+        struct span s = span_of(names->v[i]);
+
+        if (s.n <= sizeof text)
+            row_of(o, o->names, lower(s, text))[row * o->words + peer / 64] |= BIT(peer);
+    }
+}
 
 struct offer *offer_new(const struct conf *c)
 {
     struct offer *o = xcalloc(1, sizeof *o);
 
-    o->peer = xcalloc(c->n_peer, sizeof *o->peer);
+    o->peer = xcalloc(c->n_peer + 1, sizeof *o->peer);
     for (size_t i = 0; i < c->n_peer; i++) {
         struct buf list = { 0 };
 
@@ -50,21 +97,26 @@ struct offer *offer_new(const struct conf *c)
         o->peer[o->n++].p = &c->peer[i];
         buf_fini(&list);
     }
-    o->words = OFFER_WORDS(o->n);
+    o->words = o->n / 64 + 1;
     o->groups = map_new();
-    o->poison = xcalloc(o->words + 1, sizeof *o->poison);
+    o->names = map_new();
+    o->here = xcalloc(4 * o->words, sizeof *o->here);
+    for (size_t i = 0; i < o->n; i++) {
+        add_names(o, &o->peer[i].p->path, i, 0);
+        add_names(o, &o->peer[i].p->exclude, i, 1);
+    }
     return o;
 }
 
-static void forget_groups(struct offer *o)
+static void forget(struct map **m)
 {
     struct span name;
     size_t at = 0;
     void *v;
 
-    while (map_next(o->groups, &at, &name, &v))
+    while (map_next(*m, &at, &name, &v))
         free(v);
-    map_free(&o->groups);
+    map_free(m);
 }
 
 void offer_free(struct offer **offer)
@@ -73,11 +125,12 @@ void offer_free(struct offer **offer)
 
     if (o == NULL)
         return;
-    forget_groups(o);
+    forget(&o->groups);
+    forget(&o->names);
     for (size_t i = 0; i < o->n; i++)
         free(o->peer[i].groups);
     free(o->peer);
-    free(o->poison);
+    free(o->here);
     free(o);
     *offer = NULL;
 }
@@ -87,27 +140,28 @@ size_t offer_peers(const struct offer *o)
     return o->n;
 }
 
-static const uint64_t *bits_of(struct offer *o, struct span group)
-{
-    uint64_t *bits = map_get(o->groups, group);
+/* ---- the article ---- */
 
-    if (bits != NULL)
-        return bits;
+static const uint64_t *group_row(struct offer *o, struct span group)
+{
+    uint64_t *row = map_get(o->groups, group);
+
+    if (row != NULL)
+        return row;
     if (map_count(o->groups) >= NAMES_MOST) {
-        forget_groups(o);
+        forget(&o->groups);
         o->groups = map_new();
     }
-    bits = xcalloc(2 * o->words + 1, sizeof *bits);
+    row = row_of(o, o->groups, group);
     for (size_t i = 0; i < o->n; i++) {
         enum wildmat m = wildmat_poison(group, span_of(o->peer[i].groups));
 
         if (m == WILDMAT_YES)
-            bits[i / 64] |= UINT64_C(1) << (i % 64);
+            row[i / 64] |= BIT(i);
         else if (m == WILDMAT_POISON)
-            bits[o->words + i / 64] |= UINT64_C(1) << (i % 64);
+            row[o->words + i / 64] |= BIT(i);
     }
-    map_put(o->groups, group, bits);
-    return bits;
+    return row;
 }
 
 static struct span range(const struct record *r, struct record_range at)
@@ -115,31 +169,52 @@ static struct span range(const struct record *r, struct record_range at)
     return at.len > 0 && (size_t)at.at + at.len <= r->data.n ? (struct span){ r->data.p + at.at, at.len } : SPAN("");
 }
 
-/* Which peers want one of the groups, and for whom is one poison. */
-static void by_groups(struct offer *o, const struct record *r, uint64_t *yes, uint64_t *poison)
+static void or_row(uint64_t *to, const uint64_t *row, size_t n)
 {
-    struct span list = range(r, r->newsgroups), name;
+    for (size_t w = 0; w < n; w++)
+        to[w] |= row[w];
+}
+
+static void look_at_groups(struct offer *o, struct facts *f)
+{
+    struct span list = range(f->r, f->r->newsgroups), name;
     size_t at = 0;
 
-    memset(yes, 0, o->words * sizeof *yes);
-    memset(poison, 0, o->words * sizeof *poison);
     while (groups_next(list, &at, &name)) {
-        const uint64_t *bits = bits_of(o, name);
-
-        for (size_t w = 0; w < o->words; w++) {
-            yes[w] |= bits[w];
-            poison[w] |= bits[o->words + w];
-        }
+        or_row(o->here, group_row(o, name), 2 * o->words);
+        f->n_groups++;
     }
 }
 
-static bool any_in_path(const struct conf_list *names, struct span path)
+static void look_at_path(struct offer *o, struct facts *f)
 {
-    for (size_t i = 0; i < names->n; i++)
-        if (path_has(path, span_of(names->v[i])))
-            return true;
-    return false;
+    struct span path = range(f->r, f->r->path), name;
+    char text[PATH_NAME_MOST];
+    const uint64_t *row;
+    size_t at = 0;
+
+    while (path_next(path, &at, false, &name))
+        if (name.n <= sizeof text && (row = map_get(o->names, lower(name, text))) != NULL)
+            or_row(o->here + 2 * o->words, row, 2 * o->words);
+    f->hops = path_hops(path);
 }
+
+static bool is_article(const struct record *r)
+{
+    return r->kind == RECORD_ARTICLE && (r->flags & RECORD_GONE) == 0 && r->data.n > 0 && r->msgid.len > 0;
+}
+
+static void look(struct offer *o, const struct record *r, struct facts *f)
+{
+    memset(o->here, 0, 4 * o->words * sizeof *o->here);
+    *f = (struct facts){ .r = r, .distribution = range(r, r->distribution),
+                         .takes = o->here, .poison = o->here + o->words,
+                         .had = o->here + 2 * o->words, .excludes = o->here + 3 * o->words };
+    look_at_groups(o, f);
+    look_at_path(o, f);
+}
+
+/* ---- the decision ---- */
 
 /* An article without Distribution goes to all.  A value that is listed is
  * wanted, one with "!" is not; one that is not listed is wanted only when some
@@ -170,47 +245,48 @@ static bool distribution_wanted(const struct conf_list *rules, struct span value
     return false;
 }
 
-/* All but the groups. */
-static enum offer_why by_rest(const struct conf_peer *p, const struct record *r)
+static bool has(const uint64_t *row, size_t i)
 {
-    struct span path = range(r, r->path);
+    return (row[i / 64] & BIT(i)) != 0;
+}
 
-    if (p->size_max > 0 && r->data.n > p->size_max)
-        return OFFER_SIZE;
-    if (p->hops_max > 0 && path_hops(path) > (size_t)p->hops_max)
-        return OFFER_HOPS;
-    if (any_in_path(&p->path, path))
+/* What is said of a peer that wants one of the groups. */
+static enum offer_why by_rest(const struct offer *o, size_t i, const struct facts *f)
+{
+    const struct conf_peer *p = o->peer[i].p;
+
+    if (has(f->poison, i))
+        return OFFER_POISON;
+    if (has(f->had, i))
         return OFFER_IN_PATH;
-    if (p->crosspost_max > 0 && groups_count(range(r, r->newsgroups)) > (size_t)p->crosspost_max)
+    if (has(f->excludes, i))
+        return OFFER_EXCLUDED;
+    if (p->size_max > 0 && f->r->data.n > p->size_max)
+        return OFFER_SIZE;
+    if (p->hops_max > 0 && f->hops > (size_t)p->hops_max)
+        return OFFER_HOPS;
+    if (p->crosspost_max > 0 && f->n_groups > (size_t)p->crosspost_max)
         return OFFER_CROSSPOST;
-    if (!distribution_wanted(&p->distributions, range(r, r->distribution)))
-        return OFFER_DISTRIBUTION;
-    return any_in_path(&p->exclude, path) ? OFFER_EXCLUDED : OFFER_YES;
+    return distribution_wanted(&p->distributions, f->distribution) ? OFFER_YES : OFFER_DISTRIBUTION;
 }
 
-static bool is_article(const struct record *r)
+size_t offer_all(struct offer *o, const struct record *r, uint8_t *why)
 {
-    return r->kind == RECORD_ARTICLE && (r->flags & RECORD_GONE) == 0 && r->data.n > 0 && r->msgid.len > 0;
-}
-
-size_t offer_all(struct offer *o, const struct record *r, uint64_t *bits)
-{
+    struct facts f;
     size_t many = 0;
 
     if (!is_article(r) || o->n == 0) {
-        memset(bits, 0, o->words * sizeof *bits);
+        memset(why, OFFER_NOT_ARTICLE, o->n);
         return 0;
     }
-    by_groups(o, r, bits, o->poison);
+    look(o, r, &f);
+    memset(why, OFFER_NO_GROUP, o->n);
     for (size_t w = 0; w < o->words; w++) {
-        bits[w] &= ~o->poison[w];
-        for (uint64_t left = bits[w]; left != 0; left &= left - 1) {
-            int b = __builtin_ctzll(left);
+        for (uint64_t left = f.takes[w] | f.poison[w]; left != 0; left &= left - 1) {
+            size_t i = w * 64 + (size_t)__builtin_ctzll(left);
 
-            if (by_rest(o->peer[w * 64 + (size_t)b].p, r) == OFFER_YES)
-                many++;
-            else
-                bits[w] &= ~(UINT64_C(1) << b);
+            why[i] = (uint8_t)by_rest(o, i, &f);
+            many += why[i] == OFFER_YES;
         }
     }
     return many;
@@ -218,19 +294,10 @@ size_t offer_all(struct offer *o, const struct record *r, uint64_t *bits)
 
 enum offer_why offer_one(struct offer *o, size_t peer, const struct record *r)
 {
-    struct span list, name;
-    size_t at = 0;
-    bool yes = false;
+    struct facts f;
 
     if (!is_article(r))
         return OFFER_NOT_ARTICLE;
-    list = range(r, r->newsgroups);
-    while (groups_next(list, &at, &name)) {
-        const uint64_t *bits = bits_of(o, name);
-
-        if (bits[o->words + peer / 64] >> (peer % 64) & 1)
-            return OFFER_POISON;
-        yes |= bits[peer / 64] >> (peer % 64) & 1;
-    }
-    return yes ? by_rest(o->peer[peer].p, r) : OFFER_NO_GROUP;
+    look(o, r, &f);
+    return has(f.takes, peer) || has(f.poison, peer) ? by_rest(o, peer, &f) : OFFER_NO_GROUP;
 }

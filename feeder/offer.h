@@ -18,7 +18,8 @@
 
 struct offer;              /* the compiled rules of all outgoing peers */
 
-/* The peers with send = true, in the order of the configuration. */
+/* The peers with send = true, in the order of the configuration, which must stay
+ * as long as the offer. */
 struct offer *offer_new(const struct conf *c);
 void   offer_free(struct offer **o);
 size_t offer_peers(const struct offer *o);
@@ -38,10 +39,8 @@ enum offer_why {
 };
 extern const char *const offer_words[OFFER_WHYS];
 
-/* Decide for all peers at once: bit i of 'bits' (OFFER_WORDS of them) is peer i.
- * Return how many want it. */
-#define OFFER_WORDS(peers) (((peers) + 63) / 64)
-size_t offer_all(struct offer *o, const struct record *r, uint64_t *bits);
+/* Decide for all peers at once: why[i] is said of peer i.  Return how many want it. */
+size_t offer_all(struct offer *o, const struct record *r, uint8_t *why);
 
 /* Decide for one. */
 enum offer_why offer_one(struct offer *o, size_t peer, const struct record *r);

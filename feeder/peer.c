@@ -1,5 +1,5 @@
-/* peer.c - a peer's queue: what it is to be offered, in what order, and what is
- * settled.  See peer.h; connections are peer_conns.c's.
+/* peer.c - a peer: its life, what it reads of the log, what the operator may ask.
+ * See peer.h; its works are peer_work.c's, its connections peer_conns.c's.
  */
 #include "feeder/peer.h"
 
@@ -9,14 +9,14 @@
 
 #include "feeder/conn.h"
 #include "feeder/peer_conns.h"
+#include "feeder/peer_work.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
-#define READ_MOST     1000                 /* records a turn: others want their turn    */
-#define NONSENSE_MOST 3                    /* tries before an article is set aside      */
-#define ASIDE_IN_ROW  10                   /* then it is the peer, not the articles     */
-#define HOLD_US       (60 * INT64_C(1000000))
+#define READ_MOST  1000                    /* records a turn: others want their turn             */
+#define TELL_US    (60 * INT64_C(1000000))
+#define PATIENCE_US (60 * INT64_C(1000000)) /* a place of the log that stays bad is stepped over  */
 
 static void on_turn(evutil_socket_t fd, short what, void *arg)
 {
@@ -24,54 +24,78 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
     peer_run(arg);
 }
 
-static int begin_reader(struct peer *p, struct err *e)
+void peer_soon(struct peer *p)
 {
-    log_reader_free(&p->reader);
-    if (p->next >= p->f->live)
-        return 0;
-    p->reader = log_reader_new(p->f->log, p->next, e);
-    return p->reader != NULL ? 0 : -1;
+    event_active(&p->turn, EV_TIMEOUT, 1);
 }
 
-struct peer *peer_new(struct feeder *f, const struct conf_peer *conf, size_t index, struct err *e)
+static void tell(struct peer *p, const char *why)
+{
+    peer_error(p, why);
+    if (p->told_us != 0 && clock_mono_us() - p->told_us < TELL_US)
+        return;
+    p->told_us = clock_mono_us();
+    log_msg(LOG_ERROR, "%s: %s", p->name, why);
+}
+
+/* ---- life ---- */
+
+/* Find the cursor.  A damaged one is begun anew at the log's first record: a peer
+ * may be offered an article twice, but never one too few. */
+static void open_cursor(struct peer *p)
+{
+    char *dir = xasprintf("%s/feeder", p->f->conf->site.directory);
+    struct err e = { 0 };
+    enum cursor_found found;
+
+    cursor_close(&p->cursor);
+    found = cursor_open(&p->cursor, dir, p->name, &e);
+    free(dir);
+    if (found == CURSOR_DAMAGED) {
+        p->damaged = true;
+        log_msg(LOG_ERROR, "%s; all that is in the log is offered again", e.text);
+    }
+    if (found == CURSOR_NONE || found == CURSOR_DAMAGED) {
+        uint64_t at = p->damaged ? artlog_first_seq(p->f->log) : p->f->begin;
+
+        p->open = cursor_begin(&p->cursor, at, &e) == 0;
+    } else {
+        p->open = found == CURSOR_LOADED;
+    }
+    if (!p->open) {
+        tell(p, e.text);
+        return;
+    }
+    if (p->f->certain && p->cursor.next > p->f->live) {     /* the log lost its end: numbers are given again */
+        log_msg(LOG_WARNING, "%s: it stands at record %llu, the log ends before %llu: goes on there", p->name,
+                (unsigned long long)p->cursor.next, (unsigned long long)p->f->live);
+        cursor_move(&p->cursor, p->f->live);
+    }
+    p->next = p->cursor.next;
+    for (size_t i = 0; i < p->cursor.n_exc; i++)
+        if (p->cursor.exc[i].seq > p->known_to)
+            p->known_to = p->cursor.exc[i].seq;
+    log_msg(LOG_NOTICE, "%s: %s at record %llu of %llu, %zu exceptions", p->name,
+            found == CURSOR_LOADED ? "goes on" : "begins", (unsigned long long)p->next,
+            (unsigned long long)(p->f->live - 1), p->cursor.n_exc);
+    peer_soon(p);
+}
+
+struct peer *peer_new(struct feeder *f, const struct conf_peer *conf, size_t index)
 {
     struct peer *p = xcalloc(1, sizeof *p);
-    char *dir = xasprintf("%s/feeder", f->conf->site.directory);
-    bool fresh;
 
     p->f = f;
     p->conf = conf;
     p->index = index;
     p->name = xstrdup(conf->name);
-    p->since_us = clock_now_us();
+    p->cursor.fd = -1;
+    p->state = "";
     p->ring = xcalloc(QUEUE_MOST, sizeof *p->ring);
     TAILQ_INIT(&p->conns);
     need(event_assign(&p->turn, f->base, -1, 0, on_turn, p) == 0);
-    if (cursor_open(&p->cursor, dir, p->name, f->live, &fresh, e) != 0) {
-        free(dir);
-        free(p->ring);
-        free(p->name);
-        free(p);
-        return NULL;
-    }
-    free(dir);
-    p->next = p->cursor.next;
-    if (begin_reader(p, e) != 0)
-        log_msg(LOG_ERROR, "%s: the log cannot be read from %llu on: %s", p->name, (unsigned long long)p->next, e->text);
-    log_msg(LOG_NOTICE, "%s: %s at record %llu, %zu exceptions", p->name, fresh ? "a new peer, begins" : "goes on",
-            (unsigned long long)p->next, p->cursor.n_exc);
+    open_cursor(p);
     return p;
-}
-
-static void drop_queue(struct peer *p)
-{
-    for (size_t i = 0; i < p->n_again; i++)
-        if (p->again[i]->retry)
-            free(p->again[i]);
-    for (; p->head < p->tail; p->head++)
-        free(p->ring[p->head % QUEUE_MOST]);
-    p->todo = p->head;
-    p->n_again = p->n_retrying = 0;
 }
 
 void peer_stop(struct peer *p)
@@ -87,7 +111,7 @@ void peer_free(struct peer **peer)
         return;
     peer_stop(p);
     peer_dial_forget(p);
-    drop_queue(p);
+    queue_drop(p);
     event_del(&p->turn);
     log_reader_free(&p->reader);
     cursor_close(&p->cursor);
@@ -97,72 +121,75 @@ void peer_free(struct peer **peer)
     *peer = NULL;
 }
 
-void peer_change(struct peer *p, const struct conf_peer *conf, size_t index, bool reconnect)
+/* Let go of all connections and of what is queued, and read the log again from 'seq'. */
+static void go_to(struct peer *p, uint64_t seq, const char *why)
+{
+    peer_conns_close(p, why);
+    queue_drop(p);
+    log_reader_free(&p->reader);
+    p->next = seq;
+    p->stuck_us = 0;
+    p->known_to = 0;
+    for (size_t i = 0; i < p->cursor.n_exc; i++)
+        if (p->cursor.exc[i].seq > p->known_to)
+            p->known_to = p->cursor.exc[i].seq;
+    peer_soon(p);
+}
+
+void peer_conf(struct peer *p, const struct conf_peer *conf, size_t index, bool changed)
 {
     p->conf = conf;
     p->index = index;
-    if (reconnect)
-        peer_conns_close(p, "its settings have changed");
-}
-
-/* ---- the queue ---- */
-
-static bool full(const struct peer *p)
-{
-    return p->tail - p->head == QUEUE_MOST;
-}
-
-uint64_t peer_settled_to(const struct peer *p)
-{
-    return p->head < p->tail ? p->ring[p->head % QUEUE_MOST]->seq : p->next;
-}
-
-static void advance(struct peer *p)
-{
-    uint64_t to;
-
-    while (p->head < p->todo && p->ring[p->head % QUEUE_MOST]->state == WORK_DONE)
-        free(p->ring[p->head++ % QUEUE_MOST]);
-    to = peer_settled_to(p);
-    if (to != p->cursor.next) {
-        p->cursor.next = to;
-        p->cursor.dirty = true;
+    if (changed && p->open) {
+        queue_advance(p);
+        go_to(p, p->cursor.next, "its settings have changed");
     }
 }
 
-static struct work *new_work(const struct record *r, const struct log_pos *pos)
-{
-    struct work *w;
-
-    if (r->msgid.len == 0 || r->msgid.len > MSGID_MAX || (size_t)r->msgid.at + r->msgid.len > r->data.n)
-        return NULL;
-    w = xcalloc(1, sizeof *w);
-    w->seq = r->seq;
-    w->pos = *pos;
-    w->id_n = (uint8_t)r->msgid.len;
-    memcpy(w->id, r->data.p + r->msgid.at, r->msgid.len);
-    return w;
-}
+/* ---- reading ---- */
 
 /* The record is decided: queue it if it is wanted. */
-static void take(struct peer *p, const struct record *r, const struct log_pos *pos, bool wanted)
+static void take(struct peer *p, const struct record *r, const struct log_pos *pos, enum offer_why why)
 {
-    struct work *w = wanted ? new_work(r, pos) : NULL;
+    struct work *w = why == OFFER_YES ? work_new(p->f, r, pos) : NULL;
 
+    p->not_wanted[why]++;
+    if (w != NULL && r->seq <= p->known_to && cursor_find(&p->cursor, r->seq) != NULL) {
+        work_free(p->f, w);                /* it waits among the exceptions */
+        w = NULL;
+    }
     if (w != NULL)
-        p->ring[p->tail++ % QUEUE_MOST] = w;
+        queue_put(p, w);
     p->next = r->seq + 1;
-    advance(p);
+    queue_advance(p);
 }
 
-void peer_live(struct peer *p, const struct record *r, const struct log_pos *pos, bool wanted)
+void peer_live(struct peer *p, const struct record *r, const struct log_pos *pos, enum offer_why why)
 {
     /* behind: it comes there by itself, or falls behind now, with a full queue */
-    if (p->reader != NULL || r->seq != p->next || (wanted && full(p)))
+    if (!p->open || p->reader != NULL || r->seq != p->next || (why == OFFER_YES && queue_full(p)))
         return;
-    take(p, r, pos, wanted);
-    if (wanted)
-        event_active(&p->turn, EV_TIMEOUT, 1);
+    take(p, r, pos, why);
+    if (why == OFFER_YES)
+        peer_soon(p);
+}
+
+/* A place that cannot be read: wait, then step over the segment that it is in. */
+static void stuck(struct peer *p, const char *why)
+{
+    int64_t now = clock_mono_us();
+    struct err e;
+    char text[500];
+
+    snprintf(text, sizeof text, "the log cannot be read at %llu: %s", (unsigned long long)p->next, why);
+    tell(p, text);
+    if (p->stuck_us == 0)
+        p->stuck_us = now;
+    if (now - p->stuck_us < PATIENCE_US || p->reader == NULL || log_reader_skip(p->reader, &e) != 1)
+        return;
+    log_msg(LOG_ERROR, "%s: records %llu to %llu are stepped over", p->name, (unsigned long long)p->next,
+            (unsigned long long)log_reader_seq(p->reader) - 1);
+    p->stuck_us = 0;
 }
 
 /* Behind the live reader: read on while there is room. */
@@ -170,165 +197,86 @@ static void catch_up(struct peer *p)
 {
     struct record r;
     struct log_pos pos;
-    struct err e;
+    struct err e = { 0 };
     int rc = 1;
 
-    if (p->reader == NULL && p->next < p->f->live && begin_reader(p, &e) != 0)
+    if (p->reader == NULL && (p->reader = log_reader_new(p->f->log, p->next, &e)) == NULL)
         rc = -1;
-    for (int i = 0; p->reader != NULL && i < READ_MOST && !full(p) && p->next < p->f->live; i++) {
-        enum offer_why why;
-
-        if ((rc = log_reader_next(p->reader, &r, &pos, &e)) != 1)
-            break;
-        why = offer_one(p->f->offer, p->index, &r);
-        p->n.not_wanted[why]++;
-        take(p, &r, &pos, why == OFFER_YES);
-    }
-    if (rc < 0 && clock_mono_us() - p->trouble_told_us > HOLD_US) {
-        log_msg(LOG_ERROR, "%s: the log cannot be read at %llu: %s", p->name, (unsigned long long)p->next, e.text);
-        p->trouble_told_us = clock_mono_us();
-    }
+    for (int i = 0; rc == 1 && i < READ_MOST && !queue_full(p) && p->next < p->f->live; i++)
+        if ((rc = log_reader_next(p->reader, &r, &pos, &e)) == 1)
+            take(p, &r, &pos, offer_one(p->f->offer, p->index, &r));
+    if (rc < 0)
+        stuck(p, e.text);
+    else if (rc == 1)
+        p->stuck_us = 0;
     if (p->next >= p->f->live)
         log_reader_free(&p->reader);       /* level with the live reader again */
-    else if (rc == 1 && !full(p))
-        event_active(&p->turn, EV_TIMEOUT, 1);
+    else if (rc == 1 && !queue_full(p))
+        peer_soon(p);
 }
 
 void peer_run(struct peer *p)
 {
-    if (p->next < p->f->live)
+    if (!p->open)
+        return;
+    if (p->next < p->f->live && !queue_full(p))
         catch_up(p);
+    if (p->more_due && p->n_retrying == 0 && !p->paused)
+        queue_retry(p, clock_now_us());
     peer_conns_run(p);
-}
-
-bool peer_has_work(const struct peer *p)
-{
-    return !p->paused && (p->n_again > 0 || p->todo < p->tail);
-}
-
-struct work *peer_next_work(struct peer *p)
-{
-    if (!peer_has_work(p) || clock_mono_us() < p->hold_us)
-        return NULL;
-    if (p->n_again > 0)
-        return p->again[--p->n_again];
-    return p->ring[p->todo++ % QUEUE_MOST];
-}
-
-/* ---- what becomes of a work ---- */
-
-static void done(struct peer *p, struct work *w)
-{
-    if (!w->retry) {
-        w->state = WORK_DONE;
-        advance(p);
-        return;
-    }
-    for (size_t i = 0; i < p->n_retrying; i++)
-        if (p->retrying[i] == w->seq)
-            p->retrying[i] = p->retrying[--p->n_retrying];
-    free(w);
-}
-
-void peer_settle(struct peer *p, struct work *w)
-{
-    if (w->retry)
-        cursor_settle(&p->cursor, w->seq);
-    done(p, w);
-}
-
-void peer_requeue(struct peer *p, struct work *w)
-{
-    w->state = WORK_QUEUED;
-    need(p->n_again < QUEUE_MOST + RETRY_MOST);
-    p->again[p->n_again++] = w;
-}
-
-void peer_defer(struct peer *p, struct work *w)
-{
-    if (cursor_defer(&p->cursor, w->seq, clock_now_us() + p->conf->retry_us, w->tries)) {
-        done(p, w);
-        return;
-    }
-    /* too much is deferred: the peer is given a rest */
-    p->hold_us = clock_mono_us() + HOLD_US;
-    peer_requeue(p, w);
-}
-
-void peer_nonsense(struct peer *p, struct work *w, const char *reply)
-{
-    peer_error(p, reply);
-    if (++w->tries < NONSENSE_MOST) {
-        peer_requeue(p, w);
-        return;
-    }
-    log_msg(LOG_WARNING, "%s: %s is set aside: the peer keeps answering \"%s\"", p->name, w->id, reply);
-    p->n.aside++;
-    if (cursor_defer(&p->cursor, w->seq, ASIDE, w->tries))
-        done(p, w);
-    else
-        peer_settle(p, w);                 /* no room to note it: the line must not be blocked */
-    if (++p->nonsense >= ASIDE_IN_ROW) {
-        p->nonsense = 0;
-        p->hold_us = clock_mono_us() + HOLD_US;
-    }
-}
-
-/* Exceptions that are due become works again. */
-static void retry_due(struct peer *p, int64_t now_us)
-{
-    for (size_t i = 0; i < p->cursor.n_exc && p->n_retrying < RETRY_MOST; i++) {
-        struct exception *x = &p->cursor.exc[i];
-        struct log_reader *reader;
-        struct record r;
-        struct log_pos pos;
-        struct err e;
-        struct work *w = NULL;
-        bool busy = false;
-
-        for (size_t k = 0; k < p->n_retrying; k++)
-            busy |= p->retrying[k] == x->seq;
-        if (busy || x->due_us > now_us)
-            continue;
-        if ((reader = log_reader_new(p->f->log, x->seq, &e)) == NULL)
-            return;
-        if (log_reader_next(reader, &r, &pos, &e) == 1 && r.seq == x->seq &&
-            offer_one(p->f->offer, p->index, &r) == OFFER_YES)
-            w = new_work(&r, &pos);
-        log_reader_free(&reader);
-        if (w == NULL) {                   /* gone from the log, or no longer wanted */
-            cursor_settle(&p->cursor, x->seq);
-            i--;
-            continue;
-        }
-        w->retry = true;
-        w->tries = x->tries;
-        p->retrying[p->n_retrying++] = w->seq;
-        peer_requeue(p, w);
-    }
 }
 
 void peer_tick(struct peer *p, int64_t now_us)
 {
     struct err e;
+    const char *state = peer_state(p);
 
-    if (p->cursor.dirty && cursor_save(&p->cursor, &e) != 0 && clock_mono_us() - p->trouble_told_us > HOLD_US) {
-        log_msg(LOG_ERROR, "%s", e.text);
-        p->trouble_told_us = clock_mono_us();
+    if (strcmp(state, p->state) != 0) {
+        p->state = state;
+        p->since_us = now_us;
     }
+    if (!p->open && now_us / 1000000 % 10 == 0)
+        open_cursor(p);
+    if (!p->open)
+        return;
+    if (p->cursor.dirty && cursor_save(&p->cursor, &e) != 0)
+        tell(p, e.text);
     if (!p->paused)
-        retry_due(p, now_us);
+        queue_retry(p, now_us);
     peer_run(p);
     peer_conns_tick(p);
 }
 
 int peer_save(struct peer *p, struct err *e)
 {
-    advance(p);
+    if (!p->open)
+        return 0;
+    queue_advance(p);
     return p->cursor.dirty ? cursor_save(&p->cursor, e) : 0;
 }
 
 /* ---- for the operator ---- */
+
+void peer_place(struct peer *p, uint64_t seq, char *out, size_t n)
+{
+    const struct exception *x = p->open ? cursor_find(&p->cursor, seq) : NULL;
+    const char *where = seq >= p->next ? "it has not come there yet" : "settled: sent, refused, or not wanted";
+
+    if (!p->open)
+        where = "it has no state";
+    for (uint64_t i = p->head; i < p->tail; i++) {
+        const struct work *w = p->ring[i % QUEUE_MOST];
+
+        if (w->seq == seq && w->state != WORK_DONE)
+            where = w->state == WORK_QUEUED ? "waits to be offered" :
+                    w->state == WORK_ASKED  ? "offered, no answer yet" :
+                    w->state == WORK_WANTED ? "wanted, to be sent in a moment" : "sent, no answer yet";
+    }
+    if (x != NULL)
+        where = x->due_us == ASIDE ? "set aside: the peer's answers made no sense" :
+                x->away            ? "deferred, now offered again" : "deferred, to be offered again";
+    snprintf(out, n, "%s", where);
+}
 
 void peer_flush(struct peer *p)
 {
@@ -336,6 +284,7 @@ void peer_flush(struct peer *p)
         if (p->cursor.exc[i].due_us != ASIDE)
             p->cursor.exc[i].due_us = 0;
     p->hold_us = 0;
+    p->nonsense = 0;
     peer_conns_now(p);
     peer_tick(p, clock_now_us());
 }
@@ -344,18 +293,13 @@ void peer_pause(struct peer *p, bool paused)
 {
     p->paused = paused;
     if (!paused)
-        peer_run(p);
+        peer_soon(p);
 }
 
 void peer_refeed(struct peer *p, uint64_t seq)
 {
-    struct err e;
-
-    peer_conns_close(p, "refeed");
-    drop_queue(p);
-    p->next = p->cursor.next = seq < p->f->live ? seq : p->f->live;
-    p->cursor.dirty = true;
-    if (begin_reader(p, &e) != 0)
-        log_msg(LOG_ERROR, "%s: %s", p->name, e.text);
-    peer_run(p);
+    if (!p->open)
+        return;
+    cursor_move(&p->cursor, seq < p->f->live ? seq : p->f->live);
+    go_to(p, p->cursor.next, "refeed");
 }

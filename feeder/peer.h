@@ -1,10 +1,10 @@
 /* peer.h - one peer: what it is still to be offered, its connections, its state.
  *
  * Threads:  feeder's one.
- * Memory:   at most QUEUE_MOST articles waiting or in flight (an entry of about
- *           100 octets and an id each), EXCEPTIONS_MOST exceptions.
+ * Memory:   at most QUEUE_MOST articles waiting or in flight (a third of a kB
+ *           each, used again), EXCEPTIONS_MOST exceptions.
  *
- *     log ──▶ peer_take (live) or the peer's own reader (behind)
+ *     log ──▶ peer_live, or the peer's own reader (behind)
  *                 │
  *                 ▼
  *     queue  [settled][in flight][in flight][queued][queued]      in log order
@@ -30,35 +30,33 @@
 
 #define QUEUE_MOST 2048
 #define RETRY_MOST 64       /* exceptions tried again at once */
+#define ASIDE_MOST 1024     /* articles set aside             */
 
 struct conn;
 struct dial;
 struct peer;
+struct shelf;
 
-/* What all peers share. */
-struct feeder {
-    struct event_base *base;
-    struct conf    *conf;
-    struct offer   *offer;
-    struct artlog  *log;
-    struct lane    *lane;             /* asks the name service                          */
-    struct mailbox *home;
-    struct peer   **peer;             /* in the order of 'offer'                        */
-    size_t          n_peer;
-    uint64_t        live;             /* the next record of the live reader             */
+enum work_state {
+    WORK_QUEUED,
+    WORK_ASKED,               /* CHECK or IHAVE is out                                       */
+    WORK_WANTED,              /* the peer said yes; too much is on its way as it is          */
+    WORK_SENT,                /* the article is out                                          */
+    WORK_VOID,                /* its bytes were gone: an empty one is out, any answer will do */
+    WORK_VOID_LATER,          /* the same, but they could not be read just now               */
+    WORK_DONE
 };
-
-enum work_state { WORK_QUEUED, WORK_CHECKED, WORK_SENT, WORK_DONE };
 
 /* An article on its way to one peer. */
 struct work {
-    TAILQ_ENTRY(work) in_conn;        /* while in flight                                */
-    struct conn *conn;
+    TAILQ_ENTRY(work) link;           /* in flight: the connection's; else: the spare ones   */
     uint64_t     seq;
     struct log_pos pos;
     enum work_state state;
-    uint32_t     tries;               /* answers that made no sense                     */
-    bool         retry;               /* an exception that is due: not in the queue     */
+    int64_t      said_us;             /* when its last command was written                  */
+    uint64_t     said_at;             /* the connection's answers until then                */
+    uint32_t     tries;               /* answers that made no sense                         */
+    bool         retry;               /* an exception that is due: not in the queue         */
     uint8_t      id_n;
     char         id[MSGID_MAX + 1];
 };
@@ -66,52 +64,75 @@ struct work {
 TAILQ_HEAD(works, work);
 TAILQ_HEAD(conns, conn);
 
-struct peer_counts {
-    uint64_t offered, accepted, refused, rejected, deferred, aside, bytes, garbage;
-    uint64_t not_wanted[OFFER_WHYS];
+/* What all peers share. */
+struct feeder {
+    struct event_base *base;
+    struct conf    *conf;
+    struct offer   *offer;
+    struct artlog  *log;
+    struct shelf   *shelf;            /* the articles' bytes                                */
+    struct lane    *lane;             /* asks the name service                              */
+    struct mailbox *home;
+    struct peer   **peer;             /* in the order of 'offer'                            */
+    size_t          n_peer;
+    uint64_t        live;             /* the next record of the live reader                 */
+    uint64_t        begin;            /* where a new peer begins                            */
+    bool            certain;          /* 'live' is the log's end, not a word lost with the power */
+    int64_t         reply_us;         /* a peer that is silent longer is in trouble         */
+    int64_t         started_us;
+    struct works    spare;
+};
+
+enum peer_count {
+    N_OFFERED, N_ACCEPTED, N_REFUSED, N_REJECTED, N_DEFERRED, N_ASIDE, N_GONE, N_GARBAGE, N_BYTES, N_COUNTS
 };
 
 struct peer {
     struct feeder *f;
-    size_t   index;                   /* bit in offers                                  */
+    size_t   index;                   /* in offers                                          */
     const struct conf_peer *conf;
     char    *name;
     struct cursor cursor;
-    struct log_reader *reader;        /* behind the live reader; NULL: with it          */
-    uint64_t next;                    /* the next record to decide about                */
+    bool     open;                    /* the cursor is there; else nothing is sent          */
+    bool     damaged;                 /* it was: begin at the log's first record            */
+    struct log_reader *reader;        /* behind the live reader; NULL: with it              */
+    uint64_t next;                    /* the next record to decide about                    */
+    uint64_t known_to;                /* up to here a record may be an exception already    */
+    int64_t  stuck_us;                /* since when the log cannot be read at 'next'        */
 
-    struct work **ring;               /* QUEUE_MOST pointers, by position               */
-    uint64_t head, todo, tail;        /* positions: first unsettled, first unsent, end  */
-    struct work *again[QUEUE_MOST + RETRY_MOST];   /* requeued and due ones, oldest last: before the queue */
+    struct work **ring;               /* QUEUE_MOST pointers, by position                   */
+    uint64_t head, todo, tail;        /* positions: first unsettled, first unsent, end      */
+    struct work *again[QUEUE_MOST + RETRY_MOST];   /* requeued and due ones, next one last: before the queue */
     size_t   n_again;
-    uint64_t retrying[RETRY_MOST];    /* exceptions that are works just now             */
-    size_t   n_retrying;
-    int64_t  hold_us;                 /* nothing is given out before that               */
+    size_t   n_retrying;              /* exceptions that are works just now                 */
+    bool     more_due;                /* others are due                                     */
+    int64_t  hold_us;                 /* nothing is given out before that                   */
 
     struct conns conns;
-    size_t   n_conns, n_away;         /* n_away: in flight, all connections             */
-    struct event turn;                /* there is more to read or to give out           */
-    struct dial *dial;                /* a question to the name service, away           */
-    unsigned n_dials;                 /* which of its addresses is next                 */
-    int64_t  trouble_told_us;
+    size_t   n_conns, n_away;         /* n_away: in flight, all connections                 */
+    struct event turn;                /* there is more to read or to give out               */
+    struct dial *dial;                /* a question to the name service, away               */
+    unsigned n_dials;                 /* which of its addresses is next                     */
     int64_t  next_try_us, wait_us;
     bool     paused;
-    unsigned nonsense;                /* articles set aside in a row                    */
+    unsigned nonsense;                /* articles set aside since something was settled     */
+    int64_t  told_us;                 /* when trouble with disk or log was last logged      */
     char     last_error[400];
-    int64_t  last_error_us, since_us; /* since: of the state                            */
-    struct peer_counts n;
+    int64_t  last_error_us, since_us; /* since: of the state that was last seen             */
+    const char *state;
+    uint64_t n[N_COUNTS], not_wanted[OFFER_WHYS];
 };
 
-/* Load the cursor and begin.  NULL with the reason in 'e'. */
-struct peer *peer_new(struct feeder *f, const struct conf_peer *conf, size_t index, struct err *e);
+/* Load the cursor and begin; a cursor that cannot be read now is tried again later. */
+struct peer *peer_new(struct feeder *f, const struct conf_peer *conf, size_t index);
 void peer_stop(struct peer *p);                      /* close its connections */
 void peer_free(struct peer **p);
 
-/* A changed configuration: same name, other rules. */
-void peer_change(struct peer *p, const struct conf_peer *conf, size_t index, bool reconnect);
+/* Another configuration; 'changed': for this peer.  Then what is queued is decided again. */
+void peer_conf(struct peer *p, const struct conf_peer *conf, size_t index, bool changed);
 
-/* The live reader decided about the record: 'wanted' says for this peer. */
-void peer_live(struct peer *p, const struct record *r, const struct log_pos *pos, bool wanted);
+/* The live reader decided about the record. */
+void peer_live(struct peer *p, const struct record *r, const struct log_pos *pos, enum offer_why why);
 
 /* Once a turn and once a second: read on if behind, open connections, give out work. */
 void peer_run(struct peer *p);
@@ -122,15 +143,15 @@ int  peer_save(struct peer *p, struct err *e);
 struct work *peer_next_work(struct peer *p);                       /* NULL: nothing to do      */
 bool peer_has_work(const struct peer *p);
 void peer_settle(struct peer *p, struct work *w);                  /* done with, one way or another */
-void peer_defer(struct peer *p, struct work *w);                   /* the peer said "later"    */
+void peer_defer(struct peer *p, struct work *w);                   /* "later"                  */
 void peer_requeue(struct peer *p, struct work *w);                 /* the connection went away */
 void peer_nonsense(struct peer *p, struct work *w, const char *reply);   /* an answer without sense */
-void peer_up(struct peer *p);                                      /* something was settled    */
-void peer_conn_gone(struct peer *p, struct conn *c, const char *why, bool trouble);
+void peer_soon(struct peer *p);                                    /* peer_run in the next turn */
 
 /* For the operator. */
 const char *peer_state(const struct peer *p);
 uint64_t peer_settled_to(const struct peer *p);
+void peer_place(struct peer *p, uint64_t seq, char *out, size_t n);      /* where it is with a record */
 void peer_flush(struct peer *p);
 void peer_pause(struct peer *p, bool paused);
 void peer_refeed(struct peer *p, uint64_t seq);

@@ -29,6 +29,7 @@ struct dial {
     struct job      job;
     struct peer    *peer;                 /* NULL: nobody waits any more                    */
     char            host[256], port[8];
+    int             family;
     struct net_addr to[ADDRESSES];
     size_t          n;
     int             rc;
@@ -47,7 +48,7 @@ static void back_off(struct peer *p)
 
     random_bytes(&r, 1);
     p->wait_us = p->wait_us == 0 ? SECOND : p->wait_us * 2 < WAIT_MOST ? p->wait_us * 2 : WAIT_MOST;
-    p->next_try_us = clock_mono_us() + p->wait_us * (206 + r / 5 * 2) / 256;
+    p->next_try_us = clock_mono_us() + p->wait_us * (206 + r * 100 / 255) / 256;
 }
 
 void peer_up(struct peer *p)
@@ -64,6 +65,7 @@ static void open_one(struct peer *p, const struct net_addr *to)
     struct conn *c = conn_open(p, to, bound ? &from : NULL, &e);
 
     if (c == NULL) {
+        p->n_dials++;
         peer_error(p, e.text);
         back_off(p);
         return;
@@ -75,7 +77,8 @@ static void open_one(struct peer *p, const struct net_addr *to)
 static void run_dial(struct job *j)
 {
     struct dial *d = (struct dial *)j;
-    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV }, *list = NULL;
+    struct addrinfo hints = { .ai_family = d->family, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
+    struct addrinfo *list = NULL;
 
     d->rc = getaddrinfo(d->host, d->port, &hints, &list);
     for (struct addrinfo *a = d->rc == 0 ? list : NULL; a != NULL && d->n < ADDRESSES; a = a->ai_next) {
@@ -90,12 +93,12 @@ static void dial_done(struct mail *m)
 {
     struct dial *d = (struct dial *)m;
     struct peer *p = d->peer;
-    char text[300];
+    char text[400];
 
     if (p != NULL) {
         p->dial = NULL;
         if (d->n > 0) {
-            open_one(p, &d->to[p->n_dials++ % d->n]);     /* another address each time */
+            open_one(p, &d->to[p->n_dials % d->n]);       /* another address after each failure */
         } else {
             snprintf(text, sizeof text, "%s: %s", d->host, gai_strerror(d->rc));
             peer_error(p, text);
@@ -117,6 +120,7 @@ static void dial(struct peer *p)
     struct dial *d = xcalloc(1, sizeof *d);
     const char *colon = strrchr(p->conf->connect, ':'), *host = p->conf->connect;
     size_t n = (size_t)(colon - host);
+    struct net_addr from;
 
     if (n >= 2 && host[0] == '[')
         host++, n -= 2;
@@ -127,6 +131,9 @@ static void dial(struct peer *p)
         free(d);
         return;
     }
+    d->family = AF_UNSPEC;
+    if (p->conf->source != NULL && net_literal(p->conf->source, 0, &from) == 0)
+        d->family = from.sa.ss_family;
     d->peer = p;
     d->job.run = run_dial;
     d->job.mail.deliver = dial_done;
@@ -153,24 +160,23 @@ static bool all_ready(const struct peer *p)
 
 static bool want_connection(const struct peer *p)
 {
-    int64_t now = clock_mono_us();
+    int64_t now;
 
-    if (!peer_has_work(p) || p->dial != NULL || now < p->next_try_us || now < p->hold_us)
+    if (!peer_has_work(p) || p->dial != NULL || p->n_conns >= (size_t)p->conf->connections)
         return false;
-    if (p->n_conns == 0)
-        return true;
     /* another one when those that stand have more than a window before them */
-    return p->n_conns < (size_t)p->conf->connections && all_ready(p) && waiting(p) > (size_t)p->conf->window;
+    if (p->n_conns > 0 && (!all_ready(p) || waiting(p) <= (size_t)p->conf->window))
+        return false;
+    now = clock_mono_us();
+    return now >= p->next_try_us && now >= p->hold_us;
 }
 
 void peer_conns_run(struct peer *p)
 {
-    struct conn *c, *next;
+    struct conn *c;
 
-    for (c = TAILQ_FIRST(&p->conns); c != NULL; c = next) {
-        next = TAILQ_NEXT(c, link);
+    TAILQ_FOREACH(c, &p->conns, link)
         conn_work(c);
-    }
     if (want_connection(p))
         dial(p);
 }
@@ -182,10 +188,10 @@ void peer_conns_tick(struct peer *p)
 
     for (c = TAILQ_FIRST(&p->conns); c != NULL; c = next) {
         next = TAILQ_NEXT(c, link);
-        if (!conn_ready(c) || c->n_away > 0)
-            continue;
-        if (now - c->busy_us > (p->n_conns > 1 ? IDLE_EXTRA : IDLE_LAST))
-            conn_quit(c, "nothing to send, closed");
+        if (conn_ready(c) && c->n_away == 0 && now - c->busy_us > (p->n_conns > 1 ? IDLE_EXTRA : IDLE_LAST))
+            conn_quit(c, "nothing to send");
+        else
+            conn_tick(c, now);
     }
 }
 
@@ -199,6 +205,7 @@ void peer_conns_close(struct peer *p, const char *why)
 {
     struct conn *c;
 
+    peer_dial_forget(p);
     while ((c = TAILQ_FIRST(&p->conns)) != NULL)
         conn_close(c, why, false);
     peer_conns_now(p);
@@ -213,20 +220,25 @@ void peer_conn_gone(struct peer *p, struct conn *c, const char *why, bool troubl
     if (!trouble && c->state != CONN_CLOSING && clock_mono_us() - c->opened_us < SHORT_LIFE)
         trouble = true;
     if (trouble) {
+        p->n_dials += !was_ready;
         peer_error(p, why);
         back_off(p);
     }
     /* a peer that is down is told about once, not at every try */
-    log_msg(was_ready || p->wait_us <= SECOND ? LOG_INFO : LOG_DEBUG,
+    log_msg(c->was_ready ? LOG_NOTICE : p->wait_us <= SECOND ? LOG_INFO : LOG_DEBUG,
             "%s: connection to %s ended: %s (offered %llu, accepted %llu, refused %llu, rejected %llu, deferred %llu)",
-            p->name, c->address, why, (unsigned long long)p->n.offered, (unsigned long long)p->n.accepted,
-            (unsigned long long)p->n.refused, (unsigned long long)p->n.rejected, (unsigned long long)p->n.deferred);
+            p->name, c->address, why, (unsigned long long)c->n[N_OFFERED], (unsigned long long)c->n[N_ACCEPTED],
+            (unsigned long long)c->n[N_REFUSED], (unsigned long long)c->n[N_REJECTED],
+            (unsigned long long)c->n[N_DEFERRED]);
+    peer_soon(p);
 }
 
 const char *peer_state(const struct peer *p)
 {
     const struct conn *c;
 
+    if (!p->open)
+        return "stopped";
     if (p->paused)
         return "paused";
     TAILQ_FOREACH(c, &p->conns, link)

@@ -13,4 +13,9 @@ void peer_conns_close(struct peer *p, const char *why);     /* all; works go bac
 void peer_dial_forget(struct peer *p);
 void peer_error(struct peer *p, const char *what);          /* note it for the operator          */
 
+/* For connections. */
+struct conn;
+void peer_up(struct peer *p);                               /* something was settled             */
+void peer_conn_gone(struct peer *p, struct conn *c, const char *why, bool trouble);
+
 #endif
