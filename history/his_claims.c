@@ -14,7 +14,8 @@
 #include "lib/mem.h"
 
 #define SHARDS  64u
-#define BUCKETS 256u
+#define FIRST   64u                    /* buckets of a new shard                     */
+#define PROMISES_MOST (1u << 14)       /* of a shard, a million in all               */
 #define NONE    UINT32_MAX
 
 _Static_assert(sizeof(void *) == 8, "a ticket is 64 bits");
@@ -32,7 +33,7 @@ struct shard {
     struct lock   lock;
     struct entry *pool;
     uint32_t      size, used, free;
-    uint32_t      bucket[BUCKETS];
+    uint32_t     *bucket, buckets;     /* a power of two, as many as claims at least */
     int64_t       sweep_us;            /* when to look for promises past their time  */
 };
 
@@ -49,7 +50,9 @@ struct his_claims *his_claims_new(int64_t promise_us)
     for (unsigned i = 0; i < SHARDS; i++) {
         lock_init(&c->shard[i].lock, "history.claims");
         c->shard[i].free = NONE;
-        memset(c->shard[i].bucket, 0xff, sizeof c->shard[i].bucket);
+        c->shard[i].buckets = FIRST;
+        c->shard[i].bucket = xmalloc(FIRST * sizeof(uint32_t));
+        memset(c->shard[i].bucket, 0xff, FIRST * sizeof(uint32_t));
     }
     return c;
 }
@@ -60,6 +63,7 @@ void his_claims_free(struct his_claims **c)
         return;
     for (unsigned i = 0; i < SHARDS; i++) {
         free((*c)->shard[i].pool);
+        free((*c)->shard[i].bucket);
         lock_fini(&(*c)->shard[i].lock);
     }
     free(*c);
@@ -73,7 +77,7 @@ static struct shard *shard_of(struct his_claims *c, const struct msgid_key *k)
 
 static uint32_t *chain(struct shard *s, const struct msgid_key *k)
 {
-    return &s->bucket[k->b[13]];
+    return &s->bucket[((uint32_t)k->b[13] | (uint32_t)k->b[14] << 8 | (uint32_t)k->b[15] << 16) & (s->buckets - 1)];
 }
 
 static struct claim *ticket_of(const struct his_claims *c, const struct shard *s, uint32_t at)
@@ -133,7 +137,7 @@ static void sweep(struct his_claims *c, struct shard *s, int64_t now)
     if (now < s->sweep_us)
         return;
     s->sweep_us = now + c->promise_us;
-    for (unsigned b = 0; b < BUCKETS; b++) {
+    for (unsigned b = 0; b < s->buckets; b++) {
         for (uint32_t *link = &s->bucket[b]; *link != NONE;) {
             if (over(&s->pool[*link], now))
                 drop(s, link);
@@ -143,9 +147,28 @@ static void sweep(struct his_claims *c, struct shard *s, int64_t now)
     }
 }
 
+/* Twice as many buckets, so that chains stay short. */
+static void spread(struct shard *s)
+{
+    s->buckets *= 2;
+    s->bucket = xrealloc(s->bucket, s->buckets * sizeof *s->bucket);
+    memset(s->bucket, 0xff, s->buckets * sizeof *s->bucket);
+    for (uint32_t i = 0; i < s->size; i++) {
+        if (s->pool[i].used) {
+            uint32_t *link = chain(s, &s->pool[i].key);
+
+            s->pool[i].next = *link;
+            *link = i;
+        }
+    }
+}
+
 static uint32_t new_entry(struct shard *s, const struct msgid_key *k)
 {
     uint32_t at;
+
+    if (s->used >= s->buckets)
+        spread(s);
 
     if (s->free == NONE) {
         uint32_t size = s->size > 0 ? s->size * 2 : 16;
@@ -208,9 +231,9 @@ enum claim_answer his_claims_take(struct his_claims *c, const struct msgid_key *
     }
     if (!still_new(arg)) {
         *refused = true;
-    } else {
-        if (link != NULL)
-            drop(s, link);                            /* overtaken by a complete copy */
+    } else if (firm || s->used < PROMISES_MOST) {     /* a flood of CHECKs must not fill the memory: */
+        if (link != NULL)                             /* beyond that it is promised without a note   */
+            drop(s, link);                            /* overtaken by a complete copy                */
         at = new_entry(s, k);
         s->pool[at].owner = owner;
         s->pool[at].firm = firm;

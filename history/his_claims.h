@@ -1,7 +1,8 @@
 /* his_claims.h - who is sending which id just now.
  *
  * Threads:  any; a lock for each of 64 shards ("history.claims").
- * Memory:   64 bytes a claim; what is past its time is swept away as others come.
+ * Memory:   64 bytes a claim, a million promises at most (beyond that nothing is noted, the
+ *           ticket is NULL); what is past its time is swept away as others come.
  *
  * A claim is *promised* (we said 238 or 335: it dies in time, with its owner,
  * or when a complete copy overtakes it) or *firm* (the article is here and is
