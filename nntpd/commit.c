@@ -122,9 +122,20 @@ static void wait_interval(struct store *s)
     lock_get(&s->lock);
 }
 
+/* Will the next batch begin a segment, with a snapshot of all that is published? */
+static bool segment_due(const struct store *s)
+{
+    struct log_pos end;
+
+    artlog_end(s->ix.log, &end);
+    return end.offset == 0 || end.offset >= s->o.segment_bytes;
+}
+
 /* The next batch to write; false: the site is closing and all is written. */
 static bool next_batch(struct store *s, struct batch *b)
 {
+    unsigned most = s->drain || segment_due(s) ? 1 : UNAPPLIED_MOST;
+
     *b = (struct batch){ .bytes = 0 };
     chain_init(&b->subs);
     lock_get(&s->lock);
@@ -133,7 +144,7 @@ static bool next_batch(struct store *s, struct batch *b)
             wait_unwell(s);
         else if (s->queue.first == NULL && s->o.fsync == FSYNC_INTERVAL)
             wait_interval(s);
-        else if (s->queue.first == NULL || s->unapplied >= (s->drain ? 1 : UNAPPLIED_MOST))
+        else if (s->queue.first == NULL || s->unapplied >= most)
             cond_wait(&s->work, &s->lock);
         else
             take_batch(s, b);
@@ -246,10 +257,7 @@ static int write_batch(struct store *s, struct batch *b, struct err *e)
 /* It is durable: the applier's turn. */
 static void hand_on(struct store *s, struct batch *b)
 {
-    struct log_pos end;
-
-    artlog_end(s->ix.log, &end);
-    s->drain = is_group(b->subs.first) || end.offset >= s->o.segment_bytes;
+    s->drain = is_group(b->subs.first);
     lock_get(&s->lock);
     s->counts.batches++;
     if (b->subs.n > s->counts.largest_batch)

@@ -39,7 +39,7 @@ static unsigned rounds(void)
 {
     const char *n = getenv("ROUNDS");
 
-    return n != NULL ? (unsigned)atoi(n) : 16;
+    return n != NULL ? (unsigned)atoi(n) : 8;
 }
 
 /* ---- the child ---- */
@@ -51,8 +51,11 @@ static struct store *open_quick(void)
     struct err e;
 
     o.segment_bytes = 32 << 10;
-    if ((s = store_open(&o, NULL, NULL, &e)) != NULL)
-        s->keeper_us = s->retry_us = 3000;
+    if ((s = store_open(&o, NULL, NULL, &e)) == NULL)
+        return NULL;
+    lock_get(&s->lock);
+    s->keeper_us = s->retry_us = 3000;
+    lock_put(&s->lock);
     return s;
 }
 
@@ -241,8 +244,9 @@ static void power_cut_at_any_operation(void **state)
     assert_true(world->ops > 20);
     for (unsigned r = 2; r < 2 + rounds(); r++) {
         in_child(r, (struct fate){ .stop = 1 + kit_random() % world->ops });
-        if (r % 2 == 0)                        /* and again, while it starts */
-            in_child(r + 100000, (struct fate){ .stop = 1 + kit_random() % world->opening, .opening = true });
+        if (r % 2 == 0)                        /* and again, while it starts: mostly near the end of that */
+            in_child(r + 100000, (struct fate){ .stop = world->opening - kit_random() % (r % 8 == 0 ? world->opening : 60),
+                                                .opening = true });
         look(r);
     }
     print_message("# %u articles were stored; %lu operations of the disk to start, %lu to work\n", world->n_acks,

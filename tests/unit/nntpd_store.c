@@ -25,7 +25,9 @@ static struct store *site_with_groups(const char *dir)
 {
     struct store *s = site_open(dir);
 
+    lock_get(&s->lock);
     s->retry_us = 20000;
+    lock_put(&s->lock);
     site_group(s, "misc.test", 'y', NULL);
     site_group(s, "misc.other", 'y', NULL);
     return s;
