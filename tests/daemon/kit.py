@@ -79,12 +79,12 @@ def wait_for(what, fn, seconds=30):
 class Site:
     """One Freshet site."""
 
-    def __init__(self, name, peers=(), groups=("misc.test",), extra="", site="", listen="127.0.0.1"):
+    def __init__(self, name, peers=(), groups=("misc.test",), extra="", site="", listen="127.0.0.1", feed=True):
         self.name, self.port = name, free_port()
         self.dir = fresh_dir(name)
         self.conf = os.path.join(self.dir, "nntpd.conf")
         self.peers, self.extra, self.site = list(peers), extra, site
-        self.listen = listen
+        self.listen, self.feed = listen, feed
         self.proc = None
         os.makedirs(self.dir)
         self.write_conf()
@@ -98,8 +98,8 @@ class Site:
             f.write('site "%s" {\n directory = "%s"\n log-level = "info"\n %s\n}\n' % (self.name, self.dir, self.site))
             f.write('listen "%s:%d" {}\n' % (self.listen, self.port))
             f.write('access "all" { from = { "*" } read = { "*" } post = { "*" } }\n')
-            # the tests themselves feed from here
-            f.write('peer "src.example" { address = { "127.0.0.1" } }\n')
+            if self.feed:              # the tests themselves feed from here
+                f.write('peer "src.example" { address = { "127.0.0.1" } }\n')
             for p in self.peers:
                 f.write(p + "\n")
             f.write(self.extra + "\n")
@@ -230,10 +230,11 @@ class Client:
         return self.line()
 
     def close(self):
-        try:
-            self.s.close()
-        except OSError:
-            pass
+        for x in (self.f, self.s):     # the file holds the socket open, too
+            try:
+                x.close()
+            except OSError:
+                pass
 
 
 def make_id(domain="kit.example"):

@@ -21,7 +21,7 @@ _made = [0]
 
 def one(access='access "all" { from = { "*" } read = { "*" } post = { "*" } }', peers=(), site="", **k):
     _made[0] += 1
-    s = Site("one%d.test" % _made[0], peers=list(peers), site=site, **k)
+    s = Site("one%d.test" % _made[0], peers=list(peers), site=site, feed=False, **k)
     with open(s.conf) as f:
         text = f.read()
     s.own = text.replace('access "all" { from = { "*" } read = { "*" } post = { "*" } }', access)
