@@ -17,6 +17,7 @@
  */
 #include "nntpd/server.h"
 
+#include <dirent.h>
 #include <event2/event.h>
 #include <pthread.h>
 #include <signal.h>
@@ -39,7 +40,6 @@
 #include "nntpd/worker.h"
 
 #define RESOLVE_WAIT_US (3 * INT64_C(1000000))
-#define FILES_KEPT      256                /* descriptors that are not for connections */
 #define PROGRESS_US     (2 * INT64_C(1000000))
 
 enum { SIGNALS = 3 };
@@ -218,14 +218,28 @@ static uint64_t connections_most(const struct nntpd *n, const struct conf *c)
     return c->site.connections_max > 0 && c->site.connections_max < n->sockets_most ? c->site.connections_max : n->sockets_most;
 }
 
+static uint64_t files_open(void)
+{
+    DIR *d = opendir("/proc/self/fd");
+    uint64_t n = 0;
+
+    for (; d != NULL && readdir(d) != NULL; n++)
+        ;
+    if (d != NULL)
+        closedir(d);
+    return n;
+}
+
+/* What the limit leaves when files have theirs: an eighth, at least 64. */
 static uint64_t sockets_most(const struct conf *c)
 {
     struct rlimit r;
-    uint64_t most;
+    uint64_t kept, most;
 
     if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur == RLIM_INFINITY)
         return UINT64_MAX;
-    most = r.rlim_cur > 2 * FILES_KEPT ? r.rlim_cur - FILES_KEPT : r.rlim_cur / 2;
+    kept = files_open() + (r.rlim_cur / 8 > 64 ? r.rlim_cur / 8 : 64);
+    most = r.rlim_cur > kept + 8 ? r.rlim_cur - kept : 8;
     if (c->site.connections_max > most)
         log_msg(LOG_WARNING, "connections-max is %u, but the system lets us open %llu files: %llu connections at most",
                 c->site.connections_max, (unsigned long long)r.rlim_cur, (unsigned long long)most);
@@ -332,12 +346,12 @@ static int open_doors(struct nntpd *n, struct err *e)
         return err_set(e, "cannot make an event loop");
     n->home = mailbox_new(n->base);
     n->guests = guests_new(c->site.queue_bytes / 2);
-    n->sockets_most = sockets_most(c);
     resolve_first(n);
     if ((n->child = child_new(n->base, c->file, e)) == NULL)
         return -1;
     store_on_publish(n->store, on_publish, n->child);
     start_workers(n);
+    n->sockets_most = sockets_most(c);
     if ((n->door = door_open(n->base, c, on_connection, n, e)) == NULL || open_control(n, e) != 0)
         return -1;
     watch_signals(n);

@@ -33,6 +33,7 @@ struct nntpd {
     struct event *signal[3];
     _Atomic uint64_t connections;      /* accepted and not gone                                 */
     _Atomic uint64_t turned_away;      /* 400: connections_max                                  */
+    uint64_t sockets_most;             /* what the descriptor limit leaves for connections      */
     int64_t started_us;
 };
 

@@ -103,13 +103,13 @@ static void store_one(struct store *s, unsigned round, unsigned i)
     usleep(2000);                       /* not well: give it time to try again */
 }
 
-/* Cancel one that was stored in an earlier round. */
-static void cancel_one(struct store *s, unsigned round)
+/* Cancel one that was stored in an earlier round; there were 'n' of them. */
+static void cancel_one(struct store *s, unsigned round, unsigned n)
 {
-    struct ack *a = &world->ack[round * 7919u % (world->n_acks > 0 ? world->n_acks : 1)];
+    struct ack *a = &world->ack[round * 7919u % (n > 0 ? n : 1)];
     struct submission *sub;
 
-    if (world->n_acks == 0 || a->cancelled)
+    if (n == 0 || a->cancelled)
         return;
     a->cancelled = true;                /* asked for: it may be gone from now on */
     sub = submission_cancel(s, span_of(a->id), "test");
@@ -119,11 +119,13 @@ static void cancel_one(struct store *s, unsigned round)
 
 static void work(struct store *s, unsigned round)
 {
+    unsigned before = world->n_acks;
+
     sem_init(&room, 0, IN_FLIGHT);
     for (unsigned i = 0; i < PER_ROUND && !simdisk_stopped(); i++) {
         store_one(s, round, i);
         if (i == PER_ROUND / 2)
-            cancel_one(s, round);
+            cancel_one(s, round, before);
     }
     for (unsigned i = 0; i < IN_FLIGHT; i++)
         if (!simdisk_stopped())
