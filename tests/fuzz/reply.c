@@ -1,7 +1,7 @@
 /* reply.c - what a peer answers. */
 #include <stdint.h>
 
-#include "feeder/conn.h"
+#include "feeder/reply.h"
 #include "lib/mem.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
