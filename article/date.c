@@ -51,7 +51,8 @@ static int make_time(int64_t y, int mon, int d, int h, int min, int s, int zone_
     if (y < 1900 || y > 9999 || mon < 1 || mon > 12 || d < 1 || d > month_days(y, mon) || h > 23 || min > 59 || s > 60)
         return -1;
     *t = days_of(y, mon, d) * 86400 + h * 3600 + min * 60 + s - (int64_t)zone_minutes * 60;
-    return 0;
+    /* the zone must not carry it out of what can be written again */
+    return *t >= days_of(1900, 1, 1) * 86400 && *t < days_of(10000, 1, 1) * 86400 ? 0 : -1;
 }
 
 /* ---- the scanner ---- */
