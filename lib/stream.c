@@ -27,24 +27,20 @@
 
 void stream_want_turn(struct stream *s)
 {
-    s->turn_due = true;
     event_active(&s->wake, EV_TIMEOUT, 1);
 }
 
 /* The carrier takes no more: be told when it does.  'wake' is the turn's event
- * as well, so a turn that was wanted is wanted again. */
+ * as well: a turn that was wanted is forgotten, and must be begun or wanted again. */
 void stream_set_blocked(struct stream *s, bool blocked)
 {
     if (s->blocked == blocked)
         return;
     s->blocked = blocked;
-    if (blocked) {
+    if (blocked)
         event_add(&s->wake, NULL);
-        return;
-    }
-    event_del(&s->wake);
-    if (s->turn_due)
-        stream_want_turn(s);
+    else
+        event_del(&s->wake);
 }
 
 static void destroy(struct stream *s);
@@ -270,7 +266,6 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
     struct stream *s = arg;
 
     (void)fd;
-    s->turn_due = false;
     if ((what & EV_WRITE) && !s->over && !s->connected && !connected(s))
         return;
     on_turn(s, (what & EV_WRITE) != 0);
@@ -354,6 +349,7 @@ void stream_layer(struct stream *s, stream_wrap_fn *wrap, void *arg)
     flush(s);                          /* what was written before the layer leaves without it */
     if (s->out_len > 0)
         stream_fail(s, "the other end does not read, so no layer can begin");
+    stream_want_turn(s);               /* that it has left is still to be told */
     s->carrier = wrap(s->carrier, s->io, &io, arg);
     s->io = io;
     s->layered = true;

@@ -46,7 +46,7 @@ struct stream {
     int64_t idle_us, active_us;
     struct file_job *job;         /* a piece of the first file chunk, being read */
     unsigned inside;              /* depth of the owner's function               */
-    bool connected, reading, paused, eof, data_due, turn_due;
+    bool connected, reading, paused, eof, data_due;
     bool blocked;                 /* the carrier takes no more: 'wake' watches       */
     bool layered;                 /* what was read may be in a layer, not in 'fd'    */
     bool above;                   /* output was above the high mark              */

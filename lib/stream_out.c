@@ -91,7 +91,7 @@ void stream_write(struct stream *s, const void *p, size_t n)
         struct chunk *c = TAILQ_LAST(&s->out, chunks);
         size_t k;
 
-        if (c == NULL || c->file || c->cap <= c->at + c->len) {
+        if (c == NULL || c->cap <= c->at + c->len) {        /* a range of a file has no room */
             c = stream_chunk(c == NULL && n <= FIRST_CHUNK ? FIRST_CHUNK : NEXT_CHUNK);
             add_chunk(s, c);
         }

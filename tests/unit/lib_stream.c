@@ -420,6 +420,7 @@ static void last_words_reach_one_who_is_still_sending(void **state)
         event_base_loop(base, EVLOOP_NONBLOCK);
     }
     assert_int_equal(b.told[STREAM_DATA], 0);      /* nobody hears it any more */
+    assert_int_equal(stream_in(b.s)->cap, 0);      /* nor is it kept */
     assert_int_equal(recv(client, text, sizeof text, MSG_WAITALL), 9);
     assert_memory_equal(text, "400 bye\r\n", 9);
     close(client);
@@ -815,6 +816,67 @@ static void what_a_layer_holds_back_is_read_too(void **state)
     end_close(&b);
 }
 
+static void pause_now(struct end *e, enum stream_event what)
+{
+    (void)what;
+    stream_pause(e->s, true);
+}
+
+/* All has left the socket with the first read, and most of it waits in the layer. */
+static void a_pause_does_not_strand_what_a_layer_holds(void **state)
+{
+    struct end a, b;
+
+    (void)state;
+    ends_open(&a, &b);
+    stream_layer(a.s, xor_wrap, &small);
+    stream_layer(b.s, xor_wrap, &small);
+    settle();
+    b.then = pause_now;
+    for (int i = 0; i < 50; i++)
+        stream_puts(a.s, "0123456789");
+    for (unsigned i = 1; i <= 5; i++) {
+        until(buf_len(&b.got) == 100 * i);
+        settle();
+        assert_int_equal(b.told[STREAM_DATA], i);
+        stream_pause(b.s, false);
+    }
+    end_close(&a);
+    end_close(&b);
+}
+
+/* The last of it leaves when the layer begins, and not in a turn of the loop. */
+static void drained_is_told_when_a_layer_made_it_so(void **state)
+{
+    struct end a = { 0 };
+    char *p = xcalloc(1, 4 << 20);
+    size_t before;
+    int fd[2];
+
+    (void)state;
+    pair_of(fd);
+    a.s = stream_socket(base, fd[0], on_end, &a);
+    stream_set_marks(a.s, 100, 1000);
+    stream_give(a.s, p, 4 << 20);
+    settle();
+    p = xmalloc(1 << 20);
+    do {                                           /* read until less is left than a socket holds */
+        before = stream_out_len(a.s);
+        assert_true(recv(fd[1], p, 1 << 20, 0) > 0);
+        if (before > 150000)
+            settle();
+    } while (before > 150000);
+    assert_int_equal(a.told[STREAM_DRAINED], 0);
+    while (recv(fd[1], p, 1 << 20, 0) > 0)
+        ;
+    stream_layer(a.s, xor_wrap, &small);
+    assert_int_equal(stream_out_len(a.s), 0);
+    until(a.told[STREAM_DRAINED] == 1);
+    free(p);
+    close(fd[1]);
+    end_close(&a);
+}
+
 static void layers_stack_also_on_memory(void **state)
 {
     struct end a = { 0 };
@@ -867,6 +929,7 @@ int main(void)
         T(thousands_of_streams_talk_and_hold_no_buffers_when_idle), T(a_memory_stream_is_told_in_the_loop),
         T(a_paused_memory_stream_keeps_what_it_is_fed), T(a_layer_begins_behind_what_was_written_before_it),
         T(what_was_read_before_a_layer_is_dropped), T(what_a_layer_holds_back_is_read_too),
+        T(a_pause_does_not_strand_what_a_layer_holds), T(drained_is_told_when_a_layer_made_it_so),
         T(layers_stack_also_on_memory), T(a_layer_on_one_who_does_not_read_fails),
     };
 
