@@ -27,7 +27,7 @@ def load(mode, port, *args):
 
 
 def make_site(name, **k):
-    s = Site(name, groups=[], site='log-level = "warning" age-max = 0 idle = 10m', **k)
+    s = Site(name, groups=[], site='age-max = 0 idle = 10m', **k)
     active = os.path.join(s.dir, "active")
     with open(active, "w") as f:
         f.writelines("bench.%d 0 1 y\n" % i for i in range(GROUPS))
