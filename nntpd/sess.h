@@ -101,7 +101,7 @@ struct session {
 
     const struct conf *conf;             /* that the rights are from                             */
     struct rights rights;
-    struct net_addr from;
+    struct identity who;
     char  address[NET_TEXT_MAX];
     char *source;                        /* "peer NAME ADDRESS" or "reader ADDRESS"              */
     char *source_post;                   /* "post ADDRESS"                                       */
@@ -129,6 +129,7 @@ void session_unref(struct session *s);
 void session_go(struct session *s);                 /* read on, if it may; no-op when dead        */
 void session_die(struct session *s, const char *reason);
 void session_finish(struct session *s, const char *reason);   /* send what is written, then die    */
+void session_identify(struct session *s);           /* s->who has changed: take its rights        */
 bool session_healthy(struct session *s);            /* can the store take articles now?           */
 #define COUNT(s, name) count_add(&(s)->h->counters->v[COUNT_##name], 1)
 #define COUNT_N(s, name, n) count_add(&(s)->h->counters->v[COUNT_##name], (n))

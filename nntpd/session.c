@@ -85,6 +85,7 @@ void session_unref(struct session *s)
     row_free(s);
     rights_fini(&s->rights);
     free(s->source);
+    free(s->who.user);
     free(s->source_post);
     s->gone(s, s->gone_arg);
     free(s);
@@ -132,8 +133,8 @@ static char *source_of(const struct session *s)
     return xasprintf("reader %s", s->address);
 }
 
-/* Look the address up again in the table in force. */
-static void take_rights(struct session *s)
+/* Look it up again in the table in force. */
+void session_identify(struct session *s)
 {
     struct house *h = s->h;
 
@@ -141,7 +142,7 @@ static void take_rights(struct session *s)
         guests_leave(h->guests, s->rights.peer[0]->name);
     s->counted = false;
     rights_fini(&s->rights);
-    rights_of(&s->rights, h->who, (const struct sockaddr *)&s->from.sa);
+    rights_of(&s->rights, h->who, &s->who);
     s->conf = h->conf;
     free(s->source);
     s->source = source_of(s);
@@ -159,7 +160,7 @@ static bool rights_current(struct session *s)
         return true;
     if (!row_empty(s))
         return false;
-    take_rights(s);
+    session_identify(s);
     if (!rights_any(&s->rights)) {
         reply(s, "400 The configuration has changed: you are not known here any more");
         session_finish(s, "not allowed any more since a reload");
@@ -220,14 +221,14 @@ struct session *session_new(struct house *h, struct stream *st, const struct soc
     s->gone_arg = arg;
     s->began_us = clock_mono_us();
     STAILQ_INIT(&s->row);
-    s->from.len = address_size(from);
-    memcpy(&s->from.sa, from, s->from.len);
+    s->who.from.len = address_size(from);
+    memcpy(&s->who.from.sa, from, s->who.from.len);
     net_text(from, s->address);
     h->guests->connections++;
     stream_own(st, on_stream, s);
     stream_set_marks(st, OUT_LOW, OUT_HIGH);
     stream_set_in_most(st, IN_MOST);
-    take_rights(s);
+    session_identify(s);
     greet(s);
     return s;
 }

@@ -190,8 +190,9 @@ static void add_right(struct rights *r, const struct conf_peer *p)
         r->most = (unsigned)p->incoming_connections;
 }
 
-void rights_of(struct rights *r, struct who *w, const struct sockaddr *from)
+void rights_of(struct rights *r, struct who *w, const struct identity *id)
 {
+    const struct sockaddr *from = (const struct sockaddr *)&id->from.sa;
     const struct rule *rule = NULL;
 
     *r = (struct rights){ .who = who_ref(w) };

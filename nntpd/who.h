@@ -55,8 +55,18 @@ struct rights {
     unsigned    most;               /* connections of this peer at once; 0: no limit             */
 };
 
-/* Fill *r for an address; nothing allowed is an answer too (rights_any is false). */
-void rights_of(struct rights *r, struct who *w, const struct sockaddr *from);
+/* What is known of the other end: its address from the start, the rest by TLS
+ * (RFC 4642) and AUTHINFO (RFC 4643). */
+struct identity {
+    struct net_addr from;
+    bool  tls;                      /* encrypted                                                 */
+    char  cert[65];                 /* SHA-256 of the certificate it showed, in hex, or ""       */
+    bool  cert_good;                /* signed by the CA of the configuration                     */
+    char *user;                     /* logged in, owned; or NULL                                 */
+};
+
+/* Fill *r for one; nothing allowed is an answer too (rights_any is false). */
+void rights_of(struct rights *r, struct who *w, const struct identity *id);
 void rights_fini(struct rights *r);
 bool rights_any(const struct rights *r);
 bool rights_may_read(const struct rights *r, struct span group);

@@ -41,11 +41,11 @@ static int unload(void **state)
 
 static struct rights of(struct who *w, const char *address)
 {
-    struct net_addr a;
+    struct identity id = { 0 };
     struct rights r;
 
-    assert_int_equal(net_literal(address, 119, &a), 0);
-    rights_of(&r, w, (struct sockaddr *)&a.sa);
+    assert_int_equal(net_literal(address, 119, &id.from), 0);
+    rights_of(&r, w, &id);
     return r;
 }
 
