@@ -2,7 +2,9 @@
  *
  * One thread.  It takes the durable records, as many as a transaction may
  * hold, applies them (apply.c), lets readers, feeder and history see them, and
- * only then gives the submissions back: bytes, pointer, promise.
+ * only then gives the submissions back: bytes, pointer, promise.  When nothing
+ * else waits the committer does the same by applier_do, which spares the
+ * article a change of threads.
  *
  *            durable            run applied
  *   WELL ──────────────▶ run ───────────────▶ publish, answer STORED ─▶ WELL
@@ -254,7 +256,7 @@ static bool wait_for_work(struct applier *a, bool *unwell)
     lock_get(&s->lock);
     if (s->db.on && !s->committed_all)
         (void)cond_wait_us(&s->ready, &s->lock, (long)s->retry_us);
-    while (!s->db.on && s->durable.first == NULL && !s->committed_all)
+    while (s->applying || (!s->db.on && s->durable.first == NULL && !s->committed_all))
         cond_wait(&s->ready, &s->lock);
     *unwell = s->db.on;
     chain_join(&a->todo, &s->durable);
@@ -263,14 +265,34 @@ static bool wait_for_work(struct applier *a, bool *unwell)
     return go;
 }
 
+void applier_init(struct store *s)
+{
+    s->a = xcalloc(1, sizeof *s->a);
+    s->a->s = s;
+    chain_init(&s->a->todo);
+}
+
+void applier_fini(struct store *s)
+{
+    if (s->a != NULL)
+        buf_fini(&s->a->lines);
+    free(s->a);
+    s->a = NULL;
+}
+
+void applier_do(struct store *s, struct chain *subs)
+{
+    chain_join(&s->a->todo, subs);
+    apply_todo(s->a);
+}
+
 void *applier_run(void *arg)
 {
-    struct applier *a = xcalloc(1, sizeof *a);
+    struct store *s = arg;
+    struct applier *a = s->a;
     struct err same = { .text = "the database is out of order" };
     bool unwell;
 
-    a->s = arg;
-    chain_init(&a->todo);
     while (wait_for_work(a, &unwell)) {
         if (unwell && a->todo.first != NULL)
             owe(a, &same);                       /* was being written when the database failed */
@@ -279,9 +301,7 @@ void *applier_run(void *arg)
         else
             apply_todo(a);
     }
-    if (a->s->n_owed > 0)
+    if (s->n_owed > 0)
         repair(a);                               /* a last try; start-up does it otherwise */
-    buf_fini(&a->lines);
-    free(a);
     return NULL;
 }

@@ -254,7 +254,7 @@ static int write_batch(struct store *s, struct batch *b, struct err *e)
     return rc;
 }
 
-/* It is durable: the applier's turn. */
+/* It is durable: the applier's turn, or ours when neither of us has more to do. */
 static void hand_on(struct store *s, struct batch *b)
 {
     s->drain = is_group(b->subs.first);
@@ -262,9 +262,17 @@ static void hand_on(struct store *s, struct batch *b)
     s->counts.batches++;
     if (b->subs.n > s->counts.largest_batch)
         s->counts.largest_batch = b->subs.n;
+    s->applying = s->unapplied == 0 && s->queue.first == NULL && !s->db.on;
     s->unapplied += b->subs.n;
+    if (s->applying) {
+        lock_put(&s->lock);
+        applier_do(s, &b->subs);
+        lock_get(&s->lock);
+        s->applying = false;
+    }
     chain_join(&s->durable, &b->subs);
-    cond_signal(&s->ready);
+    if (s->durable.first != NULL || s->db.on)
+        cond_signal(&s->ready);
     lock_put(&s->lock);
 }
 

@@ -442,6 +442,7 @@ struct store *store_open(const struct store_options *o, progress_fn *progress, v
         store_close_rooms(&s);
         return NULL;
     }
+    applier_init(s);
     thread_start(&s->committer, "committer", committer_run, s);
     thread_start(&s->applier, "applier", applier_run, s);
     thread_start(&s->keeper, "keeper", keeper_run, s);
@@ -465,6 +466,7 @@ void store_close(struct store **sp)
     cond_signal(&s->tick);
     lock_put(&s->lock);
     pthread_join(s->keeper, NULL);
+    applier_fini(s);
     keep(s);
     store_close_rooms(sp);
 }

@@ -46,6 +46,7 @@ struct store {
     struct cond    work, ready, tick;       /* for the committer, the applier, the keeper           */
     struct chain   queue, durable;
     unsigned       unapplied;               /* durable and not yet published                        */
+    bool           applying;                /* the committer does the applier's work just now       */
     bool           stopping, committed_all, keeper_stop;
     struct trouble log, db;
     struct waiter *waiters;
@@ -59,7 +60,9 @@ struct store {
     /* the committer's alone */
     bool           drain;                   /* publish all before the next batch is numbered        */
 
-    /* the applier's alone: durable, answered "later", not yet in the database */
+    struct applier *a;                      /* the applier's, or the committer's while 'applying'   */
+
+    /* of the same: durable, answered "later", not yet in the database */
     struct owed   *owed;
     unsigned       n_owed;
 };
@@ -83,6 +86,11 @@ void store_well(struct store *s, struct trouble *t, const char *what);
 /* The threads' functions; 'arg' is the store. */
 void *committer_run(void *arg);
 void *applier_run(void *arg);
+
+/* Apply durable submissions on the committer's thread, which has set 'applying'. */
+void applier_do(struct store *s, struct chain *subs);
+void applier_init(struct store *s);
+void applier_fini(struct store *s);
 void committer_snapshot(struct buf *data, void *arg);      /* an artlog_snapshot_fn */
 
 /* store_recover.c */
