@@ -29,6 +29,7 @@
 struct applier {
     struct store *s;
     struct chain  todo;                      /* durable, taken over              */
+    bool          busy;                      /* 'applying' is the applier's own  */
     unsigned      n;                         /* of them, the run at hand:        */
     struct submission *sub[RUN_MOST];
     struct record     rec[RUN_MOST];
@@ -254,6 +255,9 @@ static bool wait_for_work(struct applier *a, bool *unwell)
     bool go;
 
     lock_get(&s->lock);
+    if (a->busy)
+        s->applying = false;
+    a->busy = false;
     if (s->db.on && !s->committed_all)
         (void)cond_wait_us(&s->ready, &s->lock, (long)s->retry_us);
     while (s->applying || (!s->db.on && s->durable.first == NULL && !s->committed_all))
@@ -261,6 +265,7 @@ static bool wait_for_work(struct applier *a, bool *unwell)
     *unwell = s->db.on;
     chain_join(&a->todo, &s->durable);
     go = a->todo.first != NULL || (s->db.on && !s->committed_all);
+    a->busy = s->applying = true;
     lock_put(&s->lock);
     return go;
 }

@@ -257,14 +257,17 @@ static int write_batch(struct store *s, struct batch *b, struct err *e)
 /* It is durable: the applier's turn, or ours when neither of us has more to do. */
 static void hand_on(struct store *s, struct batch *b)
 {
+    bool here;
+
     s->drain = is_group(b->subs.first);
     lock_get(&s->lock);
     s->counts.batches++;
     if (b->subs.n > s->counts.largest_batch)
         s->counts.largest_batch = b->subs.n;
-    s->applying = s->unapplied == 0 && s->queue.first == NULL && !s->db.on;
+    here = !s->applying && s->durable.first == NULL && s->queue.first == NULL && !s->db.on;
     s->unapplied += b->subs.n;
-    if (s->applying) {
+    if (here) {
+        s->applying = true;
         lock_put(&s->lock);
         applier_do(s, &b->subs);
         lock_get(&s->lock);

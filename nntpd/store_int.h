@@ -46,7 +46,7 @@ struct store {
     struct cond    work, ready, tick;       /* for the committer, the applier, the keeper           */
     struct chain   queue, durable;
     unsigned       unapplied;               /* durable and not yet published                        */
-    bool           applying;                /* the committer does the applier's work just now       */
+    bool           applying;                /* the applier, or the committer in its place, is at it    */
     bool           stopping, committed_all, keeper_stop;
     struct trouble log, db;
     struct waiter *waiters;
@@ -60,9 +60,9 @@ struct store {
     /* the committer's alone */
     bool           drain;                   /* publish all before the next batch is numbered        */
 
-    struct applier *a;                      /* the applier's, or the committer's while 'applying'   */
+    struct applier *a;                      /* of the one who has set 'applying'                    */
 
-    /* of the same: durable, answered "later", not yet in the database */
+    /* of the same one: durable, answered "later", not yet in the database */
     struct owed   *owed;
     unsigned       n_owed;
 };
@@ -87,7 +87,7 @@ void store_well(struct store *s, struct trouble *t, const char *what);
 void *committer_run(void *arg);
 void *applier_run(void *arg);
 
-/* Apply durable submissions on the committer's thread, which has set 'applying'. */
+/* The applier's work on the committer's thread, which has set 'applying'. */
 void applier_do(struct store *s, struct chain *subs);
 void applier_init(struct store *s);
 void applier_fini(struct store *s);

@@ -697,6 +697,42 @@ static void many_segments_and_many_at_once(void **state)
     free(body);
 }
 
+struct poster { struct store *s; unsigned from; pthread_t thread; };
+
+static void *post_one_by_one(void *arg)
+{
+    struct poster *p = arg;
+    char id[64];
+
+    for (unsigned i = p->from; i < p->from + 400; i++) {
+        snprintf(id, sizeof id, "<%u@store.example>", i);
+        if (site_store(p->s, id, "misc.test", "body\r\n") != COMMIT_STORED)
+            return p;
+    }
+    return NULL;
+}
+
+/* One alone is applied by the committer, more by the applier: never by both at once. */
+static void few_at_once_are_applied_by_one_thread_at_a_time(void **state)
+{
+    struct store *s = site_with_groups(kit_path("few"));
+    struct poster p[12];
+    void *failed;
+
+    (void)state;
+    for (unsigned i = 0; i < 12; i++) {
+        p[i] = (struct poster){ .s = s, .from = 1000 * (i + 1) };
+        assert_int_equal(pthread_create(&p[i].thread, NULL, post_one_by_one, &p[i]), 0);
+    }
+    for (unsigned i = 0; i < 12; i++) {
+        assert_int_equal(pthread_join(p[i].thread, &failed), 0);
+        assert_null(failed);
+    }
+    assert_int_equal(site_high(s, "misc.test"), 4800);
+    site_verify(s);
+    store_close(&s);
+}
+
 static void a_rebuild_that_was_cut_short_is_begun_again(void **state)
 {
     const char *dir = kit_path("short");
@@ -822,6 +858,7 @@ int main(void)
         cmocka_unit_test(a_damaged_database_is_made_again_at_the_start),
         cmocka_unit_test(a_cancel_takes_rows_and_bytes_and_moves_marks),
         cmocka_unit_test(many_segments_and_many_at_once),
+        cmocka_unit_test(few_at_once_are_applied_by_one_thread_at_a_time),
         cmocka_unit_test(a_rebuild_that_was_cut_short_is_begun_again),
         cmocka_unit_test(verify_tells_a_missing_row_and_a_damaged_article),
         cmocka_unit_test(with_fsync_interval_the_last_article_is_synced_though_nothing_follows),
