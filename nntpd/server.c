@@ -175,12 +175,24 @@ static enum artlog_fsync fsync_of(enum conf_fsync f)
     bug("fsync setting");
 }
 
+/* The database's pages are served from its own cache: an operator who sets none gets a good share of memory. */
+static uint64_t cache_of(const struct conf *c)
+{
+    const uint64_t least = UINT64_C(64) << 20, most = UINT64_C(4) << 30;
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    uint64_t eighth = pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size / 8 : 0;
+
+    if (c->site.cache_bytes > 0)
+        return c->site.cache_bytes;
+    return eighth < least ? least : eighth > most ? most : eighth;
+}
+
 static struct store_options store_options(const struct conf *c)
 {
     const struct conf_site *s = &c->site;
 
     return (struct store_options){
-        .directory = s->directory, .site = s->name, .segment_bytes = s->segment_bytes, .cache_bytes = s->cache_bytes,
+        .directory = s->directory, .site = s->name, .segment_bytes = s->segment_bytes, .cache_bytes = cache_of(c),
         .queue_bytes = s->queue_bytes, .fsync = fsync_of(s->fsync), .fsync_interval_us = s->fsync_interval_us,
         .claim_us = s->claim_us,
     };
