@@ -322,9 +322,15 @@ static bool on_answer(struct conn *c, int code, struct span id, struct span line
     }
     switch (r) {
     case REPLY_SEND:     on_wanted(c, w); break;
-    case REPLY_ACCEPTED: settled(c, w, N_ACCEPTED); break;
+    case REPLY_ACCEPTED:
+        health_delay(&c->peer->health, clock_now_us() - w->arrived_us);
+        settled(c, w, N_ACCEPTED);
+        break;
     case REPLY_REFUSED:  settled(c, w, N_REFUSED); break;
-    case REPLY_REJECTED: settled(c, w, N_REJECTED); break;
+    case REPLY_REJECTED:
+        health_reason(&c->peer->health, line);
+        settled(c, w, N_REJECTED);
+        break;
     case REPLY_LATER:    deferred(c, w); break;
     case REPLY_GOODBYE:
     case REPLY_NONSENSE: nonsense(c, w, quote(line, text)); break;
@@ -336,6 +342,7 @@ static void ready(struct conn *c, enum conn_state state)
 {
     c->state = state;
     c->was_ready = true;
+    c->peer->dead_us = 0;
     log_msg(LOG_NOTICE, "%s: connected to %s, %s", c->peer->name, c->address,
             state == CONN_STREAM ? "streaming" : "IHAVE");
 }

@@ -115,6 +115,31 @@ static void show_exceptions(const struct peer *p, struct buf *out)
     }
 }
 
+static void show_health(const struct peer *p, struct buf *out)
+{
+    const struct health *h = &p->health;
+    uint64_t looked_at = p->n[N_ACCEPTED] + p->n[N_REJECTED], answered = looked_at + p->n[N_REFUSED];
+    char text[REASON_MOST + 20];
+
+    if (answered > 0) {
+        snprintf(text, sizeof text, "%.1f %%", 100.0 * (double)looked_at / (double)answered);
+        rpc_fields(out, "R", "we were first with", text, NULL);
+    }
+    if (h->n_delays > 0) {
+        snprintf(text, sizeof text, "%.3f s", (double)health_percentile(h, 0.5) / 1e6);
+        rpc_fields(out, "R", "delay, median", text, NULL);
+        snprintf(text, sizeof text, "%.3f s", (double)health_percentile(h, 0.99) / 1e6);
+        rpc_fields(out, "R", "delay, 99 of 100", text, NULL);
+    }
+    for (size_t i = 0; i < h->n_reasons; i++) {
+        snprintf(text, sizeof text, "rejected: %s", h->reason[i].text);
+        fact(out, text, h->reason[i].n);
+    }
+    if (h->other_reasons > 0)
+        fact(out, "rejected: other reasons", h->other_reasons);
+    when(out, "dead since", p->dead_us);
+}
+
 static void show_not_wanted(const struct peer *p, struct buf *out)
 {
     for (int i = OFFER_NO_GROUP; i < OFFER_NOT_ARTICLE; i++) {
@@ -149,6 +174,7 @@ static void show_peer(struct door *d, struct peer *p, char **word, struct buf *o
     fact(out, "bytes", p->n[N_BYTES]);
     fact(out, "answers without sense", p->n[N_GARBAGE]);
     show_not_wanted(p, out);
+    show_health(p, out);
     rpc_fields(out, "R", "last error", p->last_error, NULL);
     when(out, "last error at", p->last_error_us);
     fact(out, "next try in s", p->n_conns == 0 && p->next_try_us > clock_mono_us() ?

@@ -24,6 +24,7 @@
 
 #include "conf/conf.h"
 #include "feeder/cursor.h"
+#include "feeder/health.h"
 #include "feeder/offer.h"
 #include "lib/work.h"
 #include "spool/artlog.h"
@@ -52,6 +53,7 @@ struct work {
     TAILQ_ENTRY(work) link;           /* in flight: the connection's; else: the spare ones   */
     uint64_t     seq;
     struct log_pos pos;
+    int64_t      arrived_us;          /* when it came to us                                  */
     enum work_state state;
     int64_t      said_us;             /* when its last command was written                  */
     uint64_t     said_at;             /* the connection's answers until then                */
@@ -114,6 +116,7 @@ struct peer {
     struct dial *dial;                /* a question to the name service, away               */
     unsigned n_dials;                 /* which of its addresses is next                     */
     int64_t  next_try_us, wait_us;
+    int64_t  dead_us;                 /* since when nothing could be said to it; 0: it answers */
     bool     paused;
     unsigned nonsense;                /* articles set aside since something was settled     */
     int64_t  told_us;                 /* when trouble with disk or log was last logged      */
@@ -121,6 +124,7 @@ struct peer {
     int64_t  last_error_us, since_us; /* since: of the state that was last seen             */
     const char *state;
     uint64_t n[N_COUNTS], not_wanted[OFFER_WHYS];
+    struct health health;
 };
 
 /* Load the cursor and begin; a cursor that cannot be read now is tried again later. */

@@ -47,6 +47,8 @@ static void back_off(struct peer *p)
     uint8_t r;
 
     random_bytes(&r, 1);
+    if (p->dead_us == 0 && p->n_conns == 0)
+        p->dead_us = clock_now_us();
     p->wait_us = p->wait_us == 0 ? SECOND : p->wait_us * 2 < WAIT_MOST ? p->wait_us * 2 : WAIT_MOST;
     p->next_try_us = clock_mono_us() + p->wait_us * (206 + r * 100 / 255) / 256;
 }
@@ -54,6 +56,7 @@ static void back_off(struct peer *p)
 void peer_up(struct peer *p)
 {
     p->wait_us = 0;
+    p->dead_us = 0;
     p->nonsense = 0;
 }
 

@@ -35,6 +35,7 @@ struct work *work_new(struct feeder *f, const struct record *r, const struct log
     else
         w = xmalloc(sizeof *w);
     w->seq = r->seq;
+    w->arrived_us = r->arrived_us;
     w->pos = *pos;
     w->state = WORK_QUEUED;
     w->tries = 0;
