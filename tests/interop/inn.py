@@ -20,9 +20,9 @@ def usable():
 
 
 class Inn:
-    def __init__(self, name, groups, peers=()):
+    def __init__(self, name, groups, peers=(), port=None):
         """groups: names; peers: (name, host, port) to feed by innfeed."""
-        self.name, self.port, self.proc = name, free_port(), None
+        self.name, self.port, self.proc = name, port or free_port(), None
         self.dir = fresh_dir(name)
         os.chmod(tmp(), 0o755)
         for d in ("etc", "db", "log", "run", "spool/articles", "spool/overview", "spool/incoming/tmp",
