@@ -111,4 +111,7 @@ void conf_changes(const struct conf *from, const struct conf *to, struct buf *ne
 /* A list of patterns as one "a,!b,@c" wildmat. */
 void conf_join(const struct conf_list *l, struct buf *out);
 
+/* A time as the file has it ("90m", "10d"), in microseconds; "forever" is 0.  -1: it is none. */
+int conf_read_time(const char *text, int64_t *us);
+
 #endif

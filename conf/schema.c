@@ -114,6 +114,14 @@ static int read_units(const char *text, bool time, int64_t *v)
     return -1;
 }
 
+int conf_read_time(const char *text, int64_t *us)
+{
+    if (read_units(text, true, us) != 0)
+        return -1;
+    *us *= 1000000;
+    return 0;
+}
+
 static int read_bool(const char *text, bool *v)
 {
     static const char *const yes[] = { "true", "yes", "on" }, *const no[] = { "false", "no", "off" };

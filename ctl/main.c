@@ -43,7 +43,7 @@ static const struct {
     { "peer flush",    FEEDER,  1, 1, "NAME", "connect and retry now" },
     { "peer pause",    FEEDER,  1, 1, "NAME", "send nothing for the time being" },
     { "peer resume",   FEEDER,  1, 1, "NAME", "go on" },
-    { "peer refeed",   FEEDER,  2, 2, "NAME SEQUENCE", "offer everything from there again" },
+    { "peer refeed",   FEEDER,  2, 5, "NAME SEQUENCE|--since TIME [--group WILDMAT]", "offer again what came since" },
     { "why",           EITHER,  1, 1, "MESSAGE-ID", "what became of an article, and why" },
     { "cancel",        EITHER,  1, 2, "MESSAGE-ID [REASON]", "remove an article" },
     { "log list",      EITHER,  0, 2, "[FROM-SEQUENCE [COUNT]]", "records of the article log" },

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "feeder/refeed.h"
 #include "lib/clock.h"
 #include "lib/mem.h"
 #include "lib/net.h"
@@ -206,15 +207,16 @@ static void resume_peer(struct door *d, struct peer *p, char **word, struct buf 
 
 static void refeed_peer(struct door *d, struct peer *p, char **word, struct buf *out)
 {
-    uint64_t seq;
+    struct refeed r;
+    struct err e;
 
-    (void)d;
-    if (span_u64(span_of(word[0]), &seq) != 0 || seq == 0) {
-        rpc_error(out, "%s: a sequence number is wanted (newsctl log list)", word[0]);
+    if (refeed_read(&r, word, clock_now_us(), d->f->log, &e) != 0) {
+        rpc_error(out, "%s", e.text);
         return;
     }
-    peer_refeed(p, seq);
-    rpc_ok(out, "%s: offered again from record %" PRIu64 " on", p->name, peer_settled_to(p));
+    peer_refeed(p, r.seq, r.groups);
+    rpc_ok(out, "%s: offered again from record %" PRIu64 " on%s%s", p->name, peer_settled_to(p),
+           r.groups != NULL ? ", in " : "", r.groups != NULL ? r.groups : "");
 }
 
 /* What the rules say of a record, and where the peer is with it. */
@@ -274,10 +276,10 @@ static void show_status(struct door *d, struct peer *unused, char **word, struct
     rpc_ok(out, "%s", "");
 }
 
-static const struct { const char *verb; door_fn *run; bool peer; size_t words; } commands[] = {
-    { "list", list_peers, false, 0 },  { "show", show_peer, true, 0 },     { "flush", flush_peer, true, 0 },
-    { "pause", pause_peer, true, 0 },  { "resume", resume_peer, true, 0 }, { "refeed", refeed_peer, true, 1 },
-    { "why", why_peer, true, 1 },      { "status", show_status, false, 0 },
+static const struct { const char *verb; door_fn *run; bool peer; size_t least, most; } commands[] = {
+    { "list", list_peers, false, 0, 0 },  { "show", show_peer, true, 0, 0 },     { "flush", flush_peer, true, 0, 0 },
+    { "pause", pause_peer, true, 0, 0 },  { "resume", resume_peer, true, 0, 0 }, { "refeed", refeed_peer, true, 1, 4 },
+    { "why", why_peer, true, 1, 1 },      { "status", show_status, false, 0, 0 },
 };
 
 static struct peer *find_peer(struct door *d, const char *name)
@@ -292,11 +294,12 @@ static struct peer *find_peer(struct door *d, const char *name)
 static void answer(struct door *d, char **w, size_t n, struct buf *out)
 {
     for (size_t i = 0; n >= 2 && strcmp(w[0], "peer") == 0 && i < sizeof commands / sizeof *commands; i++) {
+        size_t first = 2 + (size_t)commands[i].peer;
         struct peer *p = NULL;
 
         if (strcmp(commands[i].verb, w[1]) != 0)
             continue;
-        if (n != 2 + (size_t)commands[i].peer + commands[i].words)
+        if (n < first + commands[i].least || n > first + commands[i].most)
             rpc_error(out, "peer %s: wrong number of arguments", w[1]);
         else if (commands[i].peer && (p = find_peer(d, w[2])) == NULL)
             rpc_error(out, "%s: no peer of that name with send = true", w[2]);
@@ -318,7 +321,8 @@ static void on_caller(struct stream *s, enum stream_event what, void *arg)
 {
     struct caller *c = arg;
     struct buf *in = stream_in(s), out = { 0 };
-    char *nl, *words[RPC_WORDS_MAX];
+    char *nl, *words[RPC_WORDS_MAX + 1];
+    size_t n;
 
     if (what == STREAM_DRAINED)
         return;
@@ -329,7 +333,9 @@ static void on_caller(struct stream *s, enum stream_event what, void *arg)
     }
     if ((nl = memchr(buf_data(in), '\n', buf_len(in))) == NULL)
         return;
-    answer(c->door, words, rpc_split(buf_data(in), (size_t)(nl - buf_data(in)), words, RPC_WORDS_MAX), &out);
+    n = rpc_split(buf_data(in), (size_t)(nl - buf_data(in)), words, RPC_WORDS_MAX);
+    words[n] = NULL;
+    answer(c->door, words, n, &out);
     stream_write(s, buf_data(&out), buf_len(&out));
     buf_fini(&out);
     buf_drop(in, buf_len(in));

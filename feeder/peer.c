@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "article/groups.h"
+#include "article/wildmat.h"
 #include "feeder/conn.h"
 #include "feeder/peer_conns.h"
 #include "feeder/peer_work.h"
@@ -49,6 +51,7 @@ static void open_cursor(struct peer *p)
     enum cursor_found found;
 
     cursor_close(&p->cursor);
+    free(p->only);
     found = cursor_open(&p->cursor, dir, p->name, &e);
     free(dir);
     if (found == CURSOR_DAMAGED) {
@@ -148,11 +151,34 @@ void peer_conf(struct peer *p, const struct conf_peer *conf, size_t index, bool 
 
 /* ---- reading ---- */
 
+/* Is it outside what a refeed asked for? */
+static bool left_out(struct peer *p, const struct record *r)
+{
+    struct span list = { r->data.p + r->newsgroups.at, r->newsgroups.len }, name;
+    size_t at = 0;
+
+    if (p->only == NULL)
+        return false;
+    if (r->seq >= p->only_to) {
+        free(p->only);
+        p->only = NULL;
+        return false;
+    }
+    while (groups_next(list, &at, &name))
+        if (wildmat(name, span_of(p->only)))
+            return false;
+    return true;
+}
+
 /* The record is decided: queue it if it is wanted. */
 static void take(struct peer *p, const struct record *r, const struct log_pos *pos, enum offer_why why)
 {
-    struct work *w = why == OFFER_YES ? work_new(p->f, r, pos) : NULL;
+    struct work *w = NULL;
 
+    if (why == OFFER_YES && left_out(p, r))
+        why = OFFER_NO_GROUP;
+    if (why == OFFER_YES)
+        w = work_new(p->f, r, pos);
     p->not_wanted[why]++;
     if (w != NULL && r->seq <= p->known_to && cursor_find(&p->cursor, r->seq) != NULL) {
         work_free(p->f, w);                /* it waits among the exceptions */
@@ -296,10 +322,13 @@ void peer_pause(struct peer *p, bool paused)
         peer_soon(p);
 }
 
-void peer_refeed(struct peer *p, uint64_t seq)
+void peer_refeed(struct peer *p, uint64_t seq, const char *groups)
 {
     if (!p->open)
         return;
+    free(p->only);
+    p->only = groups != NULL ? xstrdup(groups) : NULL;
+    p->only_to = peer_settled_to(p);
     cursor_move(&p->cursor, seq < p->f->live ? seq : p->f->live);
     go_to(p, p->cursor.next, "refeed");
 }

@@ -99,6 +99,8 @@ struct peer {
     bool     damaged;                 /* it was: begin at the log's first record            */
     struct log_reader *reader;        /* behind the live reader; NULL: with it              */
     uint64_t next;                    /* the next record to decide about                    */
+    char    *only;                    /* refeed: of the records before only_to, these groups */
+    uint64_t only_to;
     uint64_t known_to;                /* up to here a record may be an exception already    */
     int64_t  stuck_us;                /* since when the log cannot be read at 'next'        */
 
@@ -158,6 +160,8 @@ uint64_t peer_settled_to(const struct peer *p);
 void peer_place(struct peer *p, uint64_t seq, char *out, size_t n);      /* where it is with a record */
 void peer_flush(struct peer *p);
 void peer_pause(struct peer *p, bool paused);
-void peer_refeed(struct peer *p, uint64_t seq);
+/* Offer from record 'seq' on again; what was settled before only if one of its groups
+ * matches 'groups' (NULL: all of it). */
+void peer_refeed(struct peer *p, uint64_t seq, const char *groups);
 
 #endif
