@@ -48,7 +48,8 @@ enum {
     PAGE_BYTES    = 4 << 10,    /* see "Torn pages" */
     LOG_BUFFER    = 8 << 20,    /* at most: an eighth of the cache */
     LOG_LEAST     = 256 << 10,
-    BULK_LEAST    = 64 << 10,   /* a multiple of 1024 and of the page */
+    BULK_LEAST    = 64 << 10,
+    BULK_UNIT     = PAGE_BYTES, /* a multiple of 1024, and not less than a page */
     TRIES         = 100         /* of a deadlock's victim             */
 };
 
@@ -567,7 +568,7 @@ static bool bulk_grow(struct bdb_bulk *bulk, size_t want)
 }
 
 /* Fill the buffer with records from 'from' on. */
-static int fill_once(struct bdb_tree *tree, struct span from, struct bdb_bulk *bulk, DBT *out)
+static int fill_once(struct bdb_tree *tree, struct span from, struct bdb_bulk *bulk, size_t most, DBT *out)
 {
     DBT k = in(from);
     DBC *c;
@@ -575,7 +576,7 @@ static int fill_once(struct bdb_tree *tree, struct span from, struct bdb_bulk *b
 
     if ((rc = tree->db->cursor(tree->db, NULL, &c, 0)) != 0)
         return rc;
-    *out = (DBT){ .data = bulk->p, .ulen = (uint32_t)bulk->cap, .flags = DB_DBT_USERMEM };
+    *out = (DBT){ .data = bulk->p, .ulen = (uint32_t)most, .flags = DB_DBT_USERMEM };
     /* the cursor writes the key it stands on: give it memory of its own to make */
     k.flags = DB_DBT_MALLOC;
     rc = c->get(c, &k, out, (from.n > 0 ? DB_SET_RANGE : DB_FIRST) | DB_MULTIPLE_KEY);
@@ -587,17 +588,21 @@ static int fill_once(struct bdb_tree *tree, struct span from, struct bdb_bulk *b
 
 static int fill(struct bdb_tree *tree, struct span from, struct bdb_bulk *bulk, DBT *out)
 {
+    size_t most = bulk->want + BULK_UNIT - bulk->want % BULK_UNIT;
     int rc, tries = TRIES;
 
     if (bulk->p == NULL && !bulk_grow(bulk, BULK_LEAST))
         return ENOMEM;
+    if (bulk->want == 0 || most > bulk->cap)
+        most = bulk->cap;
     for (;;) {
-        rc = fill_once(tree, from, bulk, out);
+        rc = fill_once(tree, from, bulk, most, out);
         if (rc == DB_BUFFER_SMALL) {
-            size_t want = out->size > bulk->cap ? out->size : bulk->cap + 1;
+            size_t want = out->size > most ? out->size : most + 1;
 
-            if (!bulk_grow(bulk, want))
+            if (want > bulk->cap && !bulk_grow(bulk, want))
                 return ENOMEM;
+            most = bulk->cap;
         } else if (rc != DB_LOCK_DEADLOCK || --tries == 0) {
             return rc;
         }
@@ -624,7 +629,7 @@ static bool hand_out(DBT *full, struct span to, bdb_each_fn *each, void *arg, st
         if (at == NULL)
             return true;
         *last = (struct span){ kp, kn };
-        if (beyond(*last, to) || !each(*last, (struct span){ vp, vn }, arg))
+        if (beyond(*last, to) || !each(*last, (struct span){ vp, vn }, arg) || span_eq(*last, to))
             return false;
     }
 }

@@ -71,8 +71,10 @@ void txn_fail(struct txn *t, const char *why);      /* undo the transaction     
  * true size), 0 not there, -1 trouble. */
 int bdb_get(struct bdb_tree *tree, struct span key, void *value, size_t cap, size_t *n, struct err *e);
 
-/* A scan's scratch memory; one for each thread that scans, kept between scans. */
-struct bdb_bulk { void *p; size_t cap; };
+/* A scan's scratch memory; one for each thread that scans, kept between scans.
+ * 'want' may say about how many octets of rows are wanted (0: no idea): then no
+ * more is copied at a time. */
+struct bdb_bulk { void *p; size_t cap, want; };
 void bdb_bulk_fini(struct bdb_bulk *bulk);
 
 typedef bool bdb_each_fn(struct span key, struct span value, void *arg);   /* false: enough */

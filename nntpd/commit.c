@@ -254,7 +254,7 @@ static int write_batch(struct store *s, struct batch *b, struct err *e)
     return rc;
 }
 
-/* It is durable: the applier's turn, or ours when neither of us has more to do. */
+/* It is durable: the applier's turn; or ours, when it is one alone and neither of us has more to do. */
 static void hand_on(struct store *s, struct batch *b)
 {
     bool here;
@@ -264,7 +264,7 @@ static void hand_on(struct store *s, struct batch *b)
     s->counts.batches++;
     if (b->subs.n > s->counts.largest_batch)
         s->counts.largest_batch = b->subs.n;
-    here = !s->applying && s->durable.first == NULL && s->queue.first == NULL && !s->db.on;
+    here = b->subs.n == 1 && !s->applying && s->durable.first == NULL && s->queue.first == NULL && !s->db.on;
     s->unapplied += b->subs.n;
     if (here) {
         s->applying = true;

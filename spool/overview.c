@@ -16,7 +16,11 @@
 #include "lib/mem.h"
 #include "spool/bytes.h"
 
-enum { KEY_SIZE = 12, PLACE_SIZE = 16, LINE_USUAL = 4096 };
+enum {
+    KEY_SIZE = 12, PLACE_SIZE = 16, LINE_USUAL = 4096,
+    LINE_ROOM = 600,          /* about what a row needs in a scan */
+    LINES_MANY = 1000
+};
 
 struct ov {
     struct bdb_tree *tree;
@@ -195,6 +199,7 @@ int ov_scan(struct ov *o, uint32_t group, uint64_t lo, uint64_t hi, struct bdb_b
 
     if (lo > hi)
         return 0;
+    bulk->want = hi - lo < LINES_MANY ? (size_t)(hi - lo + 1) * LINE_ROOM : 0;
     if (bdb_scan(o->tree, pack_key(from, group, lo), pack_key(to, group, hi), bulk, scan_row, &s, e) != 0)
         return -1;
     return s.bad ? -1 : 0;
