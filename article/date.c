@@ -209,23 +209,6 @@ static bool take_offset(struct scan *s, int *minutes)
     return true;
 }
 
-/* The military letters mean nothing reliable (RFC 5322 4.3), but their values are known. */
-static bool letter_zone(char c, int *minutes)
-{
-    c |= 32;
-    if (c == 'j')
-        return false;
-    if (c >= 'a' && c <= 'i')
-        *minutes = (c - 'a' + 1) * 60;
-    else if (c >= 'k' && c <= 'm')
-        *minutes = (c - 'k' + 10) * 60;
-    else if (c >= 'n' && c <= 'y')
-        *minutes = -(c - 'n' + 1) * 60;
-    else
-        *minutes = 0;
-    return true;
-}
-
 static bool take_zone(struct scan *s, int *minutes)
 {
     struct span w;
@@ -233,8 +216,11 @@ static bool take_zone(struct scan *s, int *minutes)
     if (s->rest.n > 0 && (s->rest.p[0] == '+' || s->rest.p[0] == '-'))
         return take_offset(s, minutes);
     w = take_word(s);
-    if (w.n == 1)
-        return letter_zone(w.p[0], minutes);
+    if (w.n == 1) {
+        /* the military letters were used both ways round and say nothing (RFC 5322 4.3) */
+        *minutes = 0;
+        return (w.p[0] | 32) != 'j';
+    }
     for (size_t i = 0; i < sizeof zones / sizeof *zones; i++) {
         if ((s->lax || zones[i].strict) && span_ieq(w, span_of(zones[i].name))) {
             *minutes = zones[i].minutes;

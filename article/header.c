@@ -90,9 +90,7 @@ static void cut_field(struct span whole, struct hdr_field *f)
     }
     f->name = (struct span){ whole.p, (size_t)(colon - whole.p) };
     body = span_from(whole, f->name.n + 1);
-    while (body.n > 0 && blank(body.p[0]))
-        body.p++, body.n--;
-    f->body = body;
+    f->body = body.n > 0 && blank(body.p[0]) ? span_from(body, 1) : body;
 }
 
 bool headers_next(struct span head, size_t *at, struct hdr_field *f)

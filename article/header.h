@@ -31,7 +31,8 @@ enum hdr {
 struct hdr_field {
     struct span whole;    /* the lines with their CRLFs                                    */
     struct span name;     /* without the colon                                             */
-    struct span body;     /* after colon and blanks, to before the last CRLF; folds kept   */
+    struct span body;     /* after the colon and one blank (RFC 3977 8.5.2), to before the
+                             last CRLF; folds kept                                       */
 };
 
 struct headers {
@@ -69,7 +70,7 @@ void hdr_unfold(struct buf *out, struct span body);
 bool hdr_name_valid(struct span name);
 bool hdr_body_valid(struct span body);
 
-/* Remove comments and folding (cases: cfws.tsv). */
+/* The words without comments and folding, a blank between two (RFC 5322 3.2.2; cases: cfws.tsv). */
 void hdr_skip_cfws(struct buf *out, struct span body);
 
 bool utf8_valid(struct span s);

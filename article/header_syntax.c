@@ -72,17 +72,24 @@ static size_t skip_comment(struct span s, size_t i)
 
 void hdr_skip_cfws(struct buf *out, struct span body)
 {
-    size_t i = 0;
+    size_t i = 0, from = buf_len(out);
+    bool apart = false;
 
     while (i < body.n) {
         char c = body.p[i];
 
-        if (c == '(')
+        if (c == '(') {
             i = skip_comment(body, i);
-        else if (c == '\r' || c == '\n')
+            apart = true;
+        } else if (c == ' ' || c == '\t' || c == '\r' || c == '\n') {
             i++;
-        else
+            apart = true;
+        } else {
+            if (apart && buf_len(out) > from)
+                buf_add(out, " ", 1);
+            apart = false;
             buf_add(out, &body.p[i++], 1);
+        }
     }
 }
 

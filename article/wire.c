@@ -142,7 +142,7 @@ void wire_to_text(struct buf *out, struct span block)
 
         if (crlf != NULL && span_eq(line, SPAN(".")))
             return;
-        if (line.n > 0 && line.p[0] == '.' && (crlf != NULL || line.n > 1))
+        if (crlf != NULL && line.n > 0 && line.p[0] == '.')
             line = span_from(line, 1);
         buf_add_span(out, line);
         if (crlf == NULL)
