@@ -54,7 +54,7 @@ struct span span_trim(struct span s)
 
 struct span span_from(struct span s, size_t at)
 {
-    return at < s.n ? (struct span){ s.p + at, s.n - at } : (struct span){ s.p + s.n, 0 };
+    return at < s.n ? (struct span){ s.p + at, s.n - at } : (struct span){ s.n > 0 ? s.p + s.n : s.p, 0 };     /* p may be NULL */
 }
 
 struct span span_word(struct span *s)
@@ -62,6 +62,8 @@ struct span span_word(struct span *s)
     struct span w;
     size_t i = 0;
 
+    if (s->n == 0)
+        return *s;
     while (i < s->n && blank(s->p[i]))
         i++;
     w.p = s->p + i;

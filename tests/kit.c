@@ -123,7 +123,7 @@ void kit_table(const char *name, kit_row_fn *each, void *arg)
 
 void kit_article(struct buf *out, const char *body, const char *name, ...)
 {
-    static unsigned serial;
+    static _Atomic unsigned serial;
     char id[80], date[80];
     time_t now = time(NULL);
     struct tm tm;

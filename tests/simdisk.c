@@ -656,25 +656,33 @@ bool simdisk_stopped(void)
     return is;
 }
 
-/* These are set before the work begins: no other thread looks. */
+/* Some thread may be at work already. */
 
 void simdisk_count_reads(bool reads)
 {
+    pthread_mutex_lock(&lock);
     count_reads = reads;
+    pthread_mutex_unlock(&lock);
 }
 
 void simdisk_fail_at(unsigned long n, int sys)
 {
+    pthread_mutex_lock(&lock);
     fail_at = n;
     fail_sys = sys;
+    pthread_mutex_unlock(&lock);
 }
 
 void simdisk_tear_at(unsigned bytes)
 {
+    pthread_mutex_lock(&lock);
     sector = bytes;
+    pthread_mutex_unlock(&lock);
 }
 
 void simdisk_stop_at(unsigned long n)
 {
+    pthread_mutex_lock(&lock);
     stop_at = n;
+    pthread_mutex_unlock(&lock);
 }
