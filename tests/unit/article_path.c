@@ -1,0 +1,129 @@
+/* article/path: who is in it, and what is put in front. */
+#include "article/path.h"
+#include "tests/kit.h"
+
+static void elements(const char *path, bool diagnostics, const char *wanted)
+{
+    struct buf out = { 0 };
+    struct span e;
+    size_t at = 0;
+
+    while (path_next(span_of(path), &at, diagnostics, &e))
+        buf_printf(&out, "[%.*s]", SPAN_F(e));
+    buf_add(&out, "", 1);
+    assert_string_equal(buf_data(&out), wanted);
+    buf_fini(&out);
+}
+
+static void identities_are_told_left_to_right_with_the_tail(void **state)
+{
+    (void)state;
+    elements("a!b.example!not-for-mail", false, "[a][b.example][not-for-mail]");
+    elements("not-for-mail", false, "[not-for-mail]");
+    elements("", false, "");
+    elements("!", false, "");
+    elements("!n", false, "[n]");
+    elements("a!!b!n", false, "[a][b][n]");
+}
+
+static void diagnostics_are_no_identities(void **state)
+{
+    (void)state;
+    elements("a!.MISMATCH.x.example!b!.POSTED!n", false, "[a][b][n]");
+    elements("a!.MISMATCH.x.example!b!.POSTED!n", true, "[a][.MISMATCH.x.example][b][.POSTED][n]");
+    assert_false(path_has(SPAN("a!.SEEN.b!n"), SPAN(".SEEN.b")));
+}
+
+static void folds_and_blanks_are_no_part_of_a_name(void **state)
+{
+    (void)state;
+    elements("a!\r\n b !\tc!n", false, "[a][b][c][n]");
+    elements("a b!c", false, "[a b][c]");
+}
+
+static void a_name_counts_whole_and_in_any_case(void **state)
+{
+    (void)state;
+    assert_true(path_has(SPAN("x!News.Example!n"), SPAN("news.example")));
+    assert_true(path_has(SPAN("news.example"), SPAN("news.example")));
+    assert_false(path_has(SPAN("x!news.example.org!n"), SPAN("news.example")));
+    assert_false(path_has(SPAN("x!mynews.example!n"), SPAN("news.example")));
+    assert_false(path_has(SPAN(""), SPAN("news.example")));
+}
+
+static void hops_are_identities_without_the_tail(void **state)
+{
+    (void)state;
+    assert_int_equal(path_hops(SPAN("not-for-mail")), 0);
+    assert_int_equal(path_hops(SPAN("a!!b!.SEEN.192.0.2.1!c!n")), 3);
+    assert_int_equal(path_hops(SPAN("a!b!")), 2);
+}
+
+static void posted_is_seen_with_and_without_detail_but_not_in_other_words(void **state)
+{
+    (void)state;
+    assert_true(path_is_posted(SPAN("a!.POSTED!n")));
+    assert_true(path_is_posted(SPAN("a!.POSTED.192.0.2.1!n")));
+    assert_true(path_is_posted(SPAN("a!.posted!n")));
+    assert_false(path_is_posted(SPAN("a!.POSTEDX!n")));
+    assert_false(path_is_posted(SPAN("a!POSTED!n")));
+}
+
+static void names_are_of_rfc_5536_3_1_5(void **state)
+{
+    static const char *const good[] = { "news.example.org", "a", "A-b_c", "2001:db8::1", "9.example" },
+                      *const bad[] = { "", ".POSTED", "a b", "a!b", "a,b", "caf\xc3\xa9", "a\r\n", "a/b", "a*" };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        assert_true(path_name_valid(span_of(good[i])));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_false(path_name_valid(span_of(bad[i])));
+    assert_false(path_name_valid((struct span){ "a\0b", 3 }));
+}
+
+static void prepend(enum path_sender how, const char *detail, const char *wanted)
+{
+    struct buf out = { 0 };
+
+    path_prepend(&out, SPAN("us"), how, span_of(detail), SPAN("p!\r\n q!n"));
+    assert_true(span_eq(buf_span(&out), span_of(wanted)));
+    buf_fini(&out);
+}
+
+static void our_name_goes_in_front_with_the_diagnostic_and_the_rest_stays(void **state)
+{
+    (void)state;
+    prepend(PATH_UNKNOWN, "", "us!p!\r\n q!n");
+    prepend(PATH_MATCH, "", "us!!p!\r\n q!n");
+    prepend(PATH_MISMATCH, "peer.example", "us!.MISMATCH.peer.example!p!\r\n q!n");
+    prepend(PATH_SEEN, "2001:db8::1", "us!.SEEN.2001:db8::1!p!\r\n q!n");
+}
+
+static void an_injected_article_says_posted(void **state)
+{
+    struct buf out = { 0 };
+
+    (void)state;
+    path_inject(&out, SPAN("us"), SPAN(""), SPAN(""));
+    assert_true(span_eq(buf_span(&out), SPAN("us!.POSTED!not-for-mail")));
+    buf_clear(&out);
+    path_inject(&out, SPAN("us"), SPAN("192.0.2.1"), SPAN("pc!me"));
+    assert_true(span_eq(buf_span(&out), SPAN("us!.POSTED.192.0.2.1!pc!me")));
+    buf_fini(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(identities_are_told_left_to_right_with_the_tail), cmocka_unit_test(diagnostics_are_no_identities),
+        cmocka_unit_test(folds_and_blanks_are_no_part_of_a_name), cmocka_unit_test(a_name_counts_whole_and_in_any_case),
+        cmocka_unit_test(hops_are_identities_without_the_tail),
+        cmocka_unit_test(posted_is_seen_with_and_without_detail_but_not_in_other_words),
+        cmocka_unit_test(names_are_of_rfc_5536_3_1_5),
+        cmocka_unit_test(our_name_goes_in_front_with_the_diagnostic_and_the_rest_stays),
+        cmocka_unit_test(an_injected_article_says_posted),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
