@@ -2,13 +2,13 @@
 function glob(s) { gsub(/\./, "\\.", s); gsub(/\*/, "[^/]*", s); return "^" s "$" }
 FILENAME ~ /rooms$/ {
     if ($1 == "door:") for (i = 2; i <= NF; i++) door[glob($i)]
-    else if ($1 == "only:") for (i = 3; i <= NF; i++) only[$2] = only[$2] "|" glob($i)
+    else if ($1 == "only:") for (i = 3; i <= NF; i++) only[glob($2)] = only[glob($2)] "|" glob($i)
     else if ($1 ~ /^[a-z]+:$/) { r = $1; sub(/:/, "", r); for (i = 2; i <= NF; i++) may[r, $i] }
     next
 }
 /^#include [<"]/ {
     split($2, q, /["<>]/); h = q[2]
-    if (h in only && FILENAME !~ substr(only[h], 2)) {
+    for (o in only) if (h ~ o && FILENAME !~ substr(only[o], 2)) {
         printf "%s:%d: <%s> does not belong in this file\n", FILENAME, FNR, h; bad = 1
     }
 }

@@ -459,6 +459,8 @@ static void on_stream(struct stream *s, enum stream_event what, void *arg)
     case STREAM_CONNECTED:
         c->state = CONN_BANNER;
         break;
+    case STREAM_SECURE:
+        break;
     case STREAM_DATA:
         on_data(c);
         break;

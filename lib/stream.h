@@ -30,6 +30,7 @@ struct stream;
 
 enum stream_event {
     STREAM_CONNECTED,   /* an outgoing connection stands                                */
+    STREAM_SECURE,      /* TLS stands (lib/tls.h); before the first STREAM_DATA under it */
     STREAM_DATA,        /* there are new bytes in stream_in()                           */
     STREAM_DRAINED,     /* the output fell to the low mark after it was above it        */
     STREAM_TIMEOUT,     /* nothing came or left for the time set                        */
@@ -42,11 +43,17 @@ enum stream_event {
 typedef void stream_fn(struct stream *s, enum stream_event what, void *arg);
 
 /* What carries the bytes.  'read' and 'write' return a count, 0 for "closed"
- * (read only), or -1 with errno (EAGAIN: not now). */
+ * (read only), or -1 with errno (EAGAIN: not now).  The rest is for layers, which
+ * may keep bytes for a while; NULL: it has nothing to do. */
 struct stream_io {
     long (*read)(void *carrier, void *p, size_t n);
     long (*write)(void *carrier, const struct span *v, int n);
     void (*free)(void *carrier);
+    /* The turn's end: hand what is kept to the carrier below; 'end': and say that no
+     * more follows.  Returns how much is still kept, for what is below takes no more; -1. */
+    long (*flush)(void *carrier, bool end);
+    const char *(*why)(void *carrier);     /* a sentence for the last -1; NULL: errno says it */
+    void (*rest)(void *carrier);           /* nothing has moved for some seconds: give memory back */
 };
 
 /* A stream over a connected, non-blocking socket, which it now owns. */
@@ -73,6 +80,14 @@ void stream_own(struct stream *s, stream_fn *fn, void *arg);
  * not take it. */
 typedef void *stream_wrap_fn(void *inner, const struct stream_io *inner_io, const struct stream_io **io, void *arg);
 void stream_layer(struct stream *s, stream_wrap_fn *wrap, void *arg);
+
+/* For layers that have to agree with the other end first: what the owner writes
+ * waits from stream_shake on, until stream_secured tells STREAM_SECURE; the stream
+ * fails when that takes longer than 'most_us'. */
+void  stream_shake(struct stream *s, int64_t most_us);
+void  stream_secured(struct stream *s);
+/* The layer with these functions, or NULL. */
+void *stream_layer_of(const struct stream *s, const struct stream_io *io);
 
 /* Input: bytes that arrived and were not consumed; consume with buf_drop. */
 struct buf *stream_in(struct stream *s);

@@ -48,7 +48,7 @@ static void memory_free(void *carrier)
     free(m);
 }
 
-static const struct stream_io memory_io = { memory_read, memory_write, memory_free };
+static const struct stream_io memory_io = { .read = memory_read, .write = memory_write, .free = memory_free };
 
 struct stream *stream_memory(struct event_base *base, stream_fn *fn, void *arg)
 {

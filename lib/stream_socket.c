@@ -27,7 +27,7 @@ static void socket_free(void *carrier)
     close((int)(intptr_t)carrier);
 }
 
-static const struct stream_io socket_io = { socket_read, socket_write, socket_free };
+static const struct stream_io socket_io = { .read = socket_read, .write = socket_write, .free = socket_free };
 
 static void no_delay(int fd)
 {

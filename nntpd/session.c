@@ -394,6 +394,7 @@ static void on_stream(struct stream *st, enum stream_event what, void *arg)
     session_ref(s);
     switch (what) {
     case STREAM_CONNECTED:
+    case STREAM_SECURE:
         break;
     case STREAM_DATA:
         session_go(s);

@@ -729,7 +729,7 @@ static void xor_free(void *carrier)
 
 static void *xor_wrap(void *inner, const struct stream_io *inner_io, const struct stream_io **io, void *arg)
 {
-    static const struct stream_io xor_io = { xor_read, xor_write, xor_free };
+    static const struct stream_io xor_io = { .read = xor_read, .write = xor_write, .free = xor_free };
     struct xor *x = xcalloc(1, sizeof *x), *like = arg;
 
     *x = (struct xor){ .inner = inner, .io = inner_io, .most = like->most, .key = like->key };

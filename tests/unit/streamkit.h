@@ -176,7 +176,7 @@ MAYBE_UNUSED static void tap_free(void *carrier)
 
 MAYBE_UNUSED static void *tap_wrap(void *inner, const struct stream_io *inner_io, const struct stream_io **io, void *arg)
 {
-    static const struct stream_io tap_io = { tap_read, tap_write, tap_free };
+    static const struct stream_io tap_io = { .read = tap_read, .write = tap_write, .free = tap_free };
     struct tap *t = arg;
 
     *t = (struct tap){ .inner = inner, .io = inner_io };
