@@ -109,6 +109,7 @@ static void check_site(struct check *k)
     if (!identity(s->name))
         wrong(k, NULL, "site \"%s\": not a name that can stand in a Path", s->name);
     check_identities(k, "aliases", &s->aliases);
+    check_wildmats(k, "local-groups", &s->local_groups, false);
     if (k->block->wrong)
         return;                               /* what follows compares values */
     if (s->post_max > s->article_max)
@@ -148,6 +149,9 @@ static void check_peer(struct check *k, const struct conf_peer *p)
         wrong(k, "source", "source: \"%s\" is not a literal address", p->source);
     if (block_has(k->block, "path"))
         check_identities(k, "path", &p->path);
+    check_wildmats(k, "origins", &p->origins, false);
+    if (p->hash != NULL && conf_read_hash(p->hash, &(struct conf_hash){ 0 }) != 0)
+        wrong(k, "hash", "hash: \"%s\": a share is wanted, as 1/3 or 2-3/3", p->hash);
     check_identities(k, "exclude", &p->exclude);
     check_wildmats(k, "groups", &p->groups, true);
     check_wildmats(k, "accept-groups", &p->accept_groups, true);

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "conf/blocks.h"
+#include "conf/schema.h"
 #include "conf/check.h"
 #include "lib/disk.h"
 #include "lib/mem.h"
@@ -300,4 +301,15 @@ void conf_free(struct conf **conf)
     free(c->file);
     free(c);
     *conf = NULL;
+}
+
+bool conf_peer_equal(const struct conf_peer *a, const struct conf_peer *b)
+{
+    size_t n;
+    const struct setting *s = schema(&n);
+
+    for (size_t i = 0; i < n; i++)
+        if (s[i].block == BLOCK_peer && !setting_equal(&s[i], a, b))
+            return false;
+    return true;
 }

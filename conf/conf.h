@@ -22,6 +22,7 @@
 
 enum conf_fsync { CONF_FSYNC_ALWAYS, CONF_FSYNC_INTERVAL, CONF_FSYNC_NEVER };
 enum conf_unknown { CONF_UNKNOWN_REFUSE, CONF_UNKNOWN_JUNK };          /* articles in no known group */
+enum conf_only { CONF_ANY, CONF_NOT, CONF_ONLY };                         /* what is sent to a peer */
 enum conf_stranger { CONF_STRANGER_REFUSE, CONF_STRANGER_READ };       /* hosts that nothing matches */
 
 struct conf_list { char **v; size_t n; };
@@ -31,6 +32,7 @@ struct conf_site {                 /* site "news.example.org" { ... }, exactly o
     char    *organization;         /* NULL: none                                               */
     char    *complaints;           /* mail-complaints-to in Injection-Info; NULL: none         */
     struct conf_list aliases;      /* other path-identities that are us                        */
+    struct conf_list local_groups; /* wildmats: never sent to a peer                           */
     char    *directory;            /* data; absolute after reading (relative: to the file)     */
     char    *run_directory;        /* sockets; default: directory/run                          */
     char    *log_file;             /* NULL: standard error                                     */
@@ -71,11 +73,21 @@ struct conf_peer {                 /* peer "news.friend.net" { ... }            
     struct conf_list distributions;/* wanted ones, "!x" not; empty: all                        */
     struct conf_list exclude;      /* not what has these in Path                               */
     bool     send, accept, streaming;
+        bool     tls_verify;
+    char    *fingerprint;          /* of their certificate; NULL: by name and authority        */
+    char    *login_as, *login_password;   /* at theirs; NULL: no login                         */
+    bool     cleartext_login, compress;
     int      connections;          /* outgoing, at most                                        */
     int      incoming_connections; /* at most; 0: no limit                                     */
     int      window;               /* articles in flight, a connection                         */
     uint64_t size_max;             /* octets; 0: no limit                                      */
-    int      hops_max, crosspost_max;   /* 0: no limit                                         */
+    uint64_t size_min;
+    int      hops_max, crosspost_max, followup_max, crosspost_weight_max;   /* 0: no limit     */
+    enum conf_only control, moderated;
+    bool     require_distribution, known_groups, origin_missing, posted_here, path_check;
+    struct conf_list origins;      /* wildmats, "!" not; empty: all                            */
+    char    *hash;                 /* "1/3", "2-3/3"; NULL: all                                */
+    int64_t  delay_us;
     int64_t  retry_us;             /* deferred articles again after                            */
 };
 
@@ -110,6 +122,13 @@ void conf_changes(const struct conf *from, const struct conf *to, struct buf *ne
 
 /* A list of patterns as one "a,!b,@c" wildmat. */
 void conf_join(const struct conf_list *l, struct buf *out);
+
+/* Are all settings the same? */
+bool conf_peer_equal(const struct conf_peer *a, const struct conf_peer *b);
+
+/* "2-3/10": the parts 2 to 3 of 10.  -1: it is no share. */
+struct conf_hash { uint32_t from, to, of; };
+int conf_read_hash(const char *text, struct conf_hash *h);
 
 /* A time as the file has it ("90m", "10d"), in microseconds; "forever" is 0.  -1: it is none. */
 int conf_read_time(const char *text, int64_t *us);

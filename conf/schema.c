@@ -64,6 +64,8 @@ static const struct { const char *key, *names[6]; } choices[] = {
     { "fsync", { "always", "interval", "never" } },
     { "unknown-groups", { "refuse", "junk" } },
     { "strangers", { "refuse", "read" } },
+    { "control", { "any", "no", "only" } },
+    { "moderated", { "any", "no", "only" } },
 };
 
 const char *const *choice_names(const struct setting *s)
@@ -112,6 +114,23 @@ static int read_units(const char *text, bool time, int64_t *v)
         }
     }
     return -1;
+}
+
+int conf_read_hash(const char *text, struct conf_hash *h)
+{
+    unsigned from, to, of;
+    int end = 0;
+
+    if (strlen(text) > 32 || strspn(text, "0123456789-/") != strlen(text))
+        return -1;
+    if (sscanf(text, "%u-%u/%u%n", &from, &to, &of, &end) == 3 && text[end] == '\0')
+        ;
+    else if (sscanf(text, "%u/%u%n", &from, &of, &end) == 2 && text[end] == '\0')
+        to = from;
+    else
+        return -1;
+    *h = (struct conf_hash){ from, to, of };
+    return from >= 1 && from <= to && to <= of && of <= 1000000 ? 0 : -1;
 }
 
 int conf_read_time(const char *text, int64_t *us)

@@ -50,30 +50,6 @@ static void usage(FILE *f)
 
 /* ---- peers and the configuration ---- */
 
-static bool same_text(const char *a, const char *b)
-{
-    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
-static bool same_list(const struct conf_list *a, const struct conf_list *b)
-{
-    if (a->n != b->n)
-        return false;
-    for (size_t i = 0; i < a->n; i++)
-        if (strcmp(a->v[i], b->v[i]) != 0)
-            return false;
-    return true;
-}
-
-/* In all that concerns what is sent and where. */
-static bool same_peer(const struct conf_peer *a, const struct conf_peer *b)
-{
-    return same_text(a->connect, b->connect) && same_text(a->source, b->source) && a->streaming == b->streaming &&
-           same_list(&a->path, &b->path) && same_list(&a->groups, &b->groups) &&
-           same_list(&a->distributions, &b->distributions) && same_list(&a->exclude, &b->exclude) &&
-           a->size_max == b->size_max && a->hops_max == b->hops_max && a->crosspost_max == b->crosspost_max;
-}
-
 static struct peer *take_old(struct feeder *f, const char *name)
 {
     for (size_t i = 0; i < f->n_peer; i++) {
@@ -130,7 +106,7 @@ static void set_peers(struct feeder *f, struct conf *conf)
         if (!c->send)
             continue;
         if (p != NULL)
-            peer_conf(p, c, n, !same_peer(p->conf, c));
+            peer_conf(p, c, n, !conf_peer_equal(p->conf, c));
         else
             p = peer_new(f, c, n);
         now[n++] = p;

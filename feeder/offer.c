@@ -9,12 +9,14 @@
  */
 #include "feeder/offer.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "article/groups.h"
 #include "article/path.h"
 #include "article/wildmat.h"
+#include "feeder/traits.h"
 #include "lib/buf.h"
 #include "lib/map.h"
 #include "lib/mem.h"
@@ -25,17 +27,22 @@
 
 const char *const offer_words[OFFER_WHYS] = {
     "yes", "no wanted group", "a group is poison (@)", "in its Path already", "an excluded name is in Path",
-    "too large", "too many hops", "too many groups", "distribution", "not an article",
+    "too large or too small", "too many hops", "too many groups", "distribution", "answers go to too many groups",
+    "control message, or none", "moderated, or not", "a group that is not known here", "who injected it",
+    "not posted here", "in another's share (hash)", "in a local group", "not an article",
 };
 
 struct rules {
-    char  *groups;             /* one wildmat */
+    char  *groups, *origins;   /* one wildmat each */
+    struct conf_hash hash;     /* of 0: all        */
     const struct conf_peer *p;
 };
 
 struct offer {
     struct rules *peer;
     size_t n, words;
+    char  *local;              /* a wildmat: groups that never leave; NULL: none */
+    bool   traits;             /* some peer asks for more than groups and Path   */
     struct map *groups;        /* name -> 2 * words of bits */
     struct map *names;         /* the same, lower case      */
     uint64_t *here;            /* scratch: 4 * words        */
@@ -45,7 +52,9 @@ struct offer {
 struct facts {
     const struct record *r;
     struct span distribution;
+    struct traits t;
     size_t n_groups, hops;
+    bool local;                /* in a group that never leaves */
     const uint64_t *takes, *poison, *had, *excludes;
 };
 
@@ -82,6 +91,11 @@ static void add_names(struct offer *o, const struct conf_list *names, size_t pee
     }
 }
 
+static bool asks_for_traits(const struct conf_peer *p)
+{
+    return p->followup_max > 0 || p->crosspost_weight_max > 0 || p->moderated != CONF_ANY || p->origins.n > 0;
+}
+
 struct offer *offer_new(const struct conf *c)
 {
     struct offer *o = xcalloc(1, sizeof *o);
@@ -94,10 +108,23 @@ struct offer *offer_new(const struct conf *c)
             continue;
         conf_join(&c->peer[i].groups, &list);
         o->peer[o->n].groups = xstrndup(buf_data(&list), buf_len(&list));
+        buf_clear(&list);
+        conf_join(&c->peer[i].origins, &list);
+        o->peer[o->n].origins = xstrndup(buf_data(&list), buf_len(&list));
+        if (c->peer[i].hash != NULL)
+            (void)conf_read_hash(c->peer[i].hash, &o->peer[o->n].hash);
+        o->traits |= asks_for_traits(&c->peer[i]);
         o->peer[o->n++].p = &c->peer[i];
         buf_fini(&list);
     }
     o->words = o->n / 64 + 1;
+    if (c->site.local_groups.n > 0) {
+        struct buf list = { 0 };
+
+        conf_join(&c->site.local_groups, &list);
+        o->local = xstrndup(buf_data(&list), buf_len(&list));
+        buf_fini(&list);
+    }
     o->groups = map_new();
     o->names = map_new();
     o->here = xcalloc(4 * o->words, sizeof *o->here);
@@ -128,7 +155,8 @@ void offer_free(struct offer **offer)
     forget(&o->groups);
     forget(&o->names);
     for (size_t i = 0; i < o->n; i++)
-        free(o->peer[i].groups);
+        free(o->peer[i].groups), free(o->peer[i].origins);
+    free(o->local);
     free(o->peer);
     free(o->here);
     free(o);
@@ -175,6 +203,17 @@ static void or_row(uint64_t *to, const uint64_t *row, size_t n)
         to[w] |= row[w];
 }
 
+/* A control message is looked for in "control.VERB" as well. */
+static void look_at_control(struct offer *o, const struct facts *f)
+{
+    char name[64];
+
+    if (f->t.control.n > 0 && f->t.control.n < sizeof name - 9) {
+        snprintf(name, sizeof name, "control.%.*s", SPAN_F(f->t.control));
+        or_row(o->here, group_row(o, span_of(name)), 2 * o->words);
+    }
+}
+
 static void look_at_groups(struct offer *o, struct facts *f)
 {
     struct span list = range(f->r, f->r->newsgroups), name;
@@ -182,8 +221,12 @@ static void look_at_groups(struct offer *o, struct facts *f)
 
     while (groups_next(list, &at, &name)) {
         or_row(o->here, group_row(o, name), 2 * o->words);
+        f->local |= o->local != NULL && wildmat(name, span_of(o->local));
         f->n_groups++;
     }
+    if (o->traits || (f->r->flags & RECORD_CONTROL))
+        traits_read(&f->t, f->r, f->n_groups);
+    look_at_control(o, f);
 }
 
 static void look_at_path(struct offer *o, struct facts *f)
@@ -250,24 +293,85 @@ static bool has(const uint64_t *row, size_t i)
     return (row[i / 64] & BIT(i)) != 0;
 }
 
+static bool fits(enum conf_only rule, bool is)
+{
+    return rule == CONF_ANY || is == (rule == CONF_ONLY);
+}
+
+static bool origin_wanted(const struct rules *r, struct span origin)
+{
+    if (r->p->origins.n == 0)
+        return true;
+    return origin.n > 0 ? wildmat(origin, span_of(r->origins)) : r->p->origin_missing;
+}
+
+/* The same group named twice counts once. */
+static bool all_known(const struct facts *f)
+{
+    struct span list = range(f->r, f->r->newsgroups), name;
+    size_t n = 0, at = 0;
+
+    while (groups_next(list, &at, &name)) {
+        struct span before = { list.p, (size_t)(name.p - list.p) }, other;
+        size_t k = 0;
+        bool again = false;
+
+        while (groups_next(before, &k, &other))
+            again |= span_eq(other, name);
+        n += !again;
+    }
+    return f->r->n_numbers >= n;
+}
+
+/* The rules that few peers have. */
+static enum offer_why by_traits(const struct rules *r, const struct facts *f)
+{
+    const struct conf_peer *p = r->p;
+    struct span id = range(f->r, f->r->msgid);
+    uint32_t part;
+
+    if (p->posted_here && !(f->r->flags & RECORD_LOCAL))
+        return OFFER_NOT_OURS;
+    if (!fits(p->control, (f->r->flags & RECORD_CONTROL) != 0))
+        return OFFER_CONTROL;
+    if (!fits(p->moderated, f->t.moderated))
+        return OFFER_MODERATED;
+    if (p->followup_max > 0 && f->t.followups > (size_t)p->followup_max)
+        return OFFER_FOLLOWUPS;
+    if (p->crosspost_weight_max > 0 && f->n_groups + f->t.followups * f->t.followups > (size_t)p->crosspost_weight_max)
+        return OFFER_CROSSPOST;
+    if (p->known_groups && !all_known(f))
+        return OFFER_UNKNOWN_GROUP;
+    if (!origin_wanted(r, f->t.origin))
+        return OFFER_ORIGIN;
+    if (r->hash.of > 0 && ((part = traits_hash(id, r->hash.of)) < r->hash.from || part > r->hash.to))
+        return OFFER_HASH;
+    return OFFER_YES;
+}
+
 /* What is said of a peer that wants one of the groups. */
 static enum offer_why by_rest(const struct offer *o, size_t i, const struct facts *f)
 {
     const struct conf_peer *p = o->peer[i].p;
 
+    if (f->local)
+        return OFFER_LOCAL;
     if (has(f->poison, i))
         return OFFER_POISON;
-    if (has(f->had, i))
+    if (p->path_check && has(f->had, i))
         return OFFER_IN_PATH;
     if (has(f->excludes, i))
         return OFFER_EXCLUDED;
-    if (p->size_max > 0 && f->r->data.n > p->size_max)
+    if ((p->size_max > 0 && f->r->data.n > p->size_max) || f->r->data.n < p->size_min)
         return OFFER_SIZE;
     if (p->hops_max > 0 && f->hops > (size_t)p->hops_max)
         return OFFER_HOPS;
     if (p->crosspost_max > 0 && f->n_groups > (size_t)p->crosspost_max)
         return OFFER_CROSSPOST;
-    return distribution_wanted(&p->distributions, f->distribution) ? OFFER_YES : OFFER_DISTRIBUTION;
+    if ((p->require_distribution && groups_count(f->distribution) == 0) ||
+        !distribution_wanted(&p->distributions, f->distribution))
+        return OFFER_DISTRIBUTION;
+    return by_traits(&o->peer[i], f);
 }
 
 size_t offer_all(struct offer *o, const struct record *r, uint8_t *why)

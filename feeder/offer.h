@@ -3,8 +3,9 @@
  * Threads:  one.  Memory: a bit for each peer and group name met.
  * Standard: RFC 5537 3.6 (not to those in Path); words of INN's newsfeeds.
  *
- * Groups are matched by name as they stand in Newsgroups: "!" takes a group
- * out, "@" keeps the whole article back; the last pattern that matches counts.
+ * Groups are matched by name as they stand in Newsgroups, a control message also as
+ * "control.VERB": "!" takes a group out, "@" keeps the whole article back; the last
+ * pattern that matches counts.
  */
 #ifndef FEEDER_OFFER_H
 #define FEEDER_OFFER_H
@@ -34,6 +35,14 @@ enum offer_why {
     OFFER_HOPS,
     OFFER_CROSSPOST,
     OFFER_DISTRIBUTION,
+    OFFER_FOLLOWUPS,       /* answers go to too many groups                       */
+    OFFER_CONTROL,         /* a control message, or none                          */
+    OFFER_MODERATED,       /* Approved, or not                                    */
+    OFFER_UNKNOWN_GROUP,
+    OFFER_ORIGIN,          /* by who injected it                                  */
+    OFFER_NOT_OURS,        /* only what was posted here                           */
+    OFFER_HASH,            /* in another's share                                  */
+    OFFER_LOCAL,           /* in a group that never leaves                        */
     OFFER_NOT_ARTICLE,     /* another kind of record, or its data is gone         */
     OFFER_WHYS
 };

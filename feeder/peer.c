@@ -193,7 +193,7 @@ static void take(struct peer *p, const struct record *r, const struct log_pos *p
 void peer_live(struct peer *p, const struct record *r, const struct log_pos *pos, enum offer_why why)
 {
     /* behind: it comes there by itself, or falls behind now, with a full queue */
-    if (!p->open || p->reader != NULL || r->seq != p->next || (why == OFFER_YES && queue_full(p)))
+    if (!p->open || p->conf->delay_us > 0 || p->reader != NULL || r->seq != p->next || (why == OFFER_YES && queue_full(p)))
         return;
     take(p, r, pos, why);
     if (why == OFFER_YES)
@@ -218,6 +218,11 @@ static void stuck(struct peer *p, const char *why)
     p->stuck_us = 0;
 }
 
+static bool too_young(const struct peer *p, const struct record *r)
+{
+    return p->conf->delay_us > 0 && r->arrived_us + p->conf->delay_us > clock_now_us();
+}
+
 /* Behind the live reader: read on while there is room. */
 static void catch_up(struct peer *p)
 {
@@ -228,9 +233,14 @@ static void catch_up(struct peer *p)
 
     if (p->reader == NULL && (p->reader = log_reader_new(p->f->log, p->next, &e)) == NULL)
         rc = -1;
-    for (int i = 0; rc == 1 && i < READ_MOST && !queue_full(p) && p->next < p->f->live; i++)
-        if ((rc = log_reader_next(p->reader, &r, &pos, &e)) == 1)
+    for (int i = 0; rc == 1 && i < READ_MOST && !queue_full(p) && p->next < p->f->live; i++) {
+        if ((rc = log_reader_next(p->reader, &r, &pos, &e)) == 1 && too_young(p, &r)) {
+            log_reader_free(&p->reader);
+            return;                        /* the next tick looks again */
+        }
+        if (rc == 1)
             take(p, &r, &pos, offer_one(p->f->offer, p->index, &r));
+    }
     if (rc < 0)
         stuck(p, e.text);
     else if (rc == 1)

@@ -108,14 +108,16 @@ static const char *random_text(const struct setting *s)
         return PICK("a.example", "b_c", "d:e", "x-1");
     if (strcmp(s->key, "distributions") == 0)
         return PICK("world", "!local", "a-b");
-    if (strcmp(s->key, "log-level") == 0)
-        return PICK("error", "warning", "notice", "info", "debug");
-    if (strcmp(s->key, "fsync") == 0)
-        return PICK("always", "interval", "never");
-    if (strcmp(s->key, "unknown-groups") == 0)
-        return PICK("refuse", "junk");
-    if (strcmp(s->key, "strangers") == 0)
-        return PICK("refuse", "read");
+    if (strcmp(s->key, "hash") == 0)
+        return PICK("1/3", "2-3/3");
+    if (s->type == TYPE_CHOICE || strcmp(s->key, "log-level") == 0) {
+        const char *const *names = choice_names(s);
+        unsigned n = 0;
+
+        while (names[n] != NULL)
+            n++;
+        return names[kit_random() % n];
+    }
     if (s->type == TYPE_LIST)
         return PICK("*", "comp.*", "!local.*", "a,!b");
     if (s->type == TYPE_BOOL)
