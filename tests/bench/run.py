@@ -26,6 +26,17 @@ def load(mode, port, *args):
     sys.stdout.flush()
 
 
+def settle(pid):
+    """Until the history's filter has been filled: memory grows no more."""
+    def resident():
+        with open("/proc/%d/statm" % pid) as f:
+            return int(f.read().split()[1])
+    was = -1
+    while was != resident():
+        was = resident()
+        time.sleep(1)
+
+
 def make_site(name, **k):
     s = Site(name, groups=[], site='age-max = 0 idle = 10m', **k)
     active = os.path.join(s.dir, "active")
@@ -55,6 +66,7 @@ def main_bench():
     load("article", s.port, "-c", 16, "-w", 10, "-s", STEP)
     s.stop()
     s.start(wrapper=pin)
+    settle(s.proc.pid)
     load("idle", s.port, "-c", min(2000, idle_limit()), "-P", s.proc.pid)
     s.stop()
 
