@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/bytes.h"
 #include "lib/crc32c.h"
 #include "lib/disk.h"
 #include "lib/mem.h"
@@ -35,76 +36,61 @@ enum {
 
 static const char magic[8] = { 'F', 'r', 'g', 'C', 'u', 'r', 's', 'r' };
 
-static void put_le(uint8_t *p, uint64_t v, int n)
-{
-    for (int i = 0; i < n; i++, v >>= 8)
-        p[i] = (uint8_t)v;
-}
-
-static uint64_t get_le(const uint8_t *p, int n)
-{
-    uint64_t v = 0;
-
-    while (n-- > 0)
-        v = v << 8 | p[n];
-    return v;
-}
-
-static size_t pack(const struct cursor *c, uint8_t *slot)
+static size_t pack(const struct cursor *c, char *slot)
 {
     size_t n = HEAD_SIZE + EXC_SIZE * c->n_exc;
 
     memset(slot, 0, HEAD_SIZE);
     memcpy(slot, magic, sizeof magic);
-    put_le(slot + AT_MAJOR, MAJOR, 2);
-    put_le(slot + AT_GENERATION, c->generation, 8);
-    put_le(slot + AT_NEXT, c->next, 8);
-    put_le(slot + AT_COUNT, c->n_exc, 4);
+    put16(slot + AT_MAJOR, MAJOR);
+    put64(slot + AT_GENERATION, c->generation);
+    put64(slot + AT_NEXT, c->next);
+    put32(slot + AT_COUNT, (uint32_t)c->n_exc);
     for (size_t i = 0; i < c->n_exc; i++) {
-        uint8_t *p = slot + HEAD_SIZE + EXC_SIZE * i;
+        char *p = slot + HEAD_SIZE + EXC_SIZE * i;
 
-        put_le(p, c->exc[i].seq, 8);
-        put_le(p + 8, (uint64_t)c->exc[i].due_us, 8);
-        put_le(p + 16, c->exc[i].tries, 4);
+        put64(p, c->exc[i].seq);
+        put64(p + 8, (uint64_t)c->exc[i].due_us);
+        put32(p + 16, c->exc[i].tries);
     }
-    put_le(slot + AT_SUM, crc32c(0, slot + AT_GENERATION, n - AT_GENERATION), 4);
+    put32(slot + AT_SUM, crc32c(0, slot + AT_GENERATION, n - AT_GENERATION));
     return n;
 }
 
 /* Does the slot hold a whole state?  Its generation is told. */
-static bool is_whole(const uint8_t *slot, size_t n, uint64_t *generation)
+static bool is_whole(const char *slot, size_t n, uint64_t *generation)
 {
     uint64_t count;
 
-    if (n < HEAD_SIZE || memcmp(slot, magic, sizeof magic) != 0 || get_le(slot + AT_MAJOR, 2) != MAJOR)
+    if (n < HEAD_SIZE || memcmp(slot, magic, sizeof magic) != 0 || get16(slot + AT_MAJOR) != MAJOR)
         return false;
-    count = get_le(slot + AT_COUNT, 4);
+    count = get32(slot + AT_COUNT);
     if (count > EXCEPTIONS_MOST || HEAD_SIZE + EXC_SIZE * count > n)
         return false;
-    *generation = get_le(slot + AT_GENERATION, 8);
-    return get_le(slot + AT_SUM, 4) ==
+    *generation = get64(slot + AT_GENERATION);
+    return get32(slot + AT_SUM) ==
            crc32c(0, slot + AT_GENERATION, HEAD_SIZE - AT_GENERATION + EXC_SIZE * count);
 }
 
-static void unpack(struct cursor *c, const uint8_t *slot)
+static void unpack(struct cursor *c, const char *slot)
 {
-    c->generation = get_le(slot + AT_GENERATION, 8);
-    c->next = get_le(slot + AT_NEXT, 8);
-    c->n_exc = c->cap_exc = get_le(slot + AT_COUNT, 4);
+    c->generation = get64(slot + AT_GENERATION);
+    c->next = get64(slot + AT_NEXT);
+    c->n_exc = c->cap_exc = get32(slot + AT_COUNT);
     c->exc = xcalloc(c->n_exc + 1, sizeof *c->exc);
     for (size_t i = 0; i < c->n_exc; i++) {
-        const uint8_t *p = slot + HEAD_SIZE + EXC_SIZE * i;
+        const char *p = slot + HEAD_SIZE + EXC_SIZE * i;
 
-        c->exc[i].seq = get_le(p, 8);
-        c->exc[i].due_us = (int64_t)get_le(p + 8, 8);
-        c->exc[i].tries = (uint32_t)get_le(p + 16, 4);
+        c->exc[i].seq = get64(p);
+        c->exc[i].due_us = (int64_t)get64(p + 8);
+        c->exc[i].tries = get32(p + 16);
     }
 }
 
 /* Take the newer of the two slots. */
 static enum cursor_found load(struct cursor *c, struct err *e)
 {
-    uint8_t *bytes = xmalloc(2 * SLOT_SIZE), *take = NULL;
+    char *bytes = xmalloc(2 * SLOT_SIZE), *take = NULL;
     ssize_t n = disk_read(c->fd, bytes, 2 * SLOT_SIZE, 0);
     uint64_t best = 0, generation;
 
@@ -179,7 +165,7 @@ static int keep_aside(const char *path)
 
 int cursor_begin(struct cursor *c, uint64_t next, struct err *e)
 {
-    uint8_t *file = xcalloc(1, SLOT_SIZE + HEAD_SIZE);
+    char *file = xcalloc(1, SLOT_SIZE + HEAD_SIZE);
     int rc = 0;
 
     need(c->fd < 0);
@@ -198,7 +184,7 @@ int cursor_begin(struct cursor *c, uint64_t next, struct err *e)
 
 int cursor_save(struct cursor *c, struct err *e)
 {
-    static uint8_t slot[SLOT_SIZE];
+    static char slot[SLOT_SIZE];
     size_t n;
 
     c->generation++;

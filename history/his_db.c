@@ -16,45 +16,31 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/bytes.h"
 #include "lib/mem.h"
 
 #define VALUE_SIZE 32
 
 struct his_db { struct bdb_tree *tree; };
 
-static void put_le(uint8_t *p, uint64_t v, int n)
-{
-    for (int i = 0; i < n; i++, v >>= 8)
-        p[i] = (uint8_t)v;
-}
-
-static uint64_t get_le(const uint8_t *p, int n)
-{
-    uint64_t v = 0;
-
-    while (n-- > 0)
-        v = v << 8 | p[n];
-    return v;
-}
-
-static void pack(uint8_t v[VALUE_SIZE], const struct his_entry *e)
+static void pack(char v[VALUE_SIZE], const struct his_entry *e)
 {
     memset(v, 0, VALUE_SIZE);
-    put_le(v, e->seq, 8);
-    put_le(v + 8, e->segment, 4);
-    put_le(v + 12, e->offset, 8);
-    put_le(v + 20, e->size, 4);
-    put_le(v + 24, e->day, 4);
+    put64(v, e->seq);
+    put32(v + 8, e->segment);
+    put64(v + 12, e->offset);
+    put32(v + 20, e->size);
+    put32(v + 24, e->day);
     v[28] = (uint8_t)e->state;
 }
 
-static void unpack(struct his_entry *e, const uint8_t v[VALUE_SIZE])
+static void unpack(struct his_entry *e, const char v[VALUE_SIZE])
 {
-    e->seq = get_le(v, 8);
-    e->segment = (uint32_t)get_le(v + 8, 4);
-    e->offset = get_le(v + 12, 8);
-    e->size = (uint32_t)get_le(v + 20, 4);
-    e->day = (uint32_t)get_le(v + 24, 4);
+    e->seq = get64(v);
+    e->segment = get32(v + 8);
+    e->offset = get64(v + 12);
+    e->size = get32(v + 20);
+    e->day = get32(v + 24);
     e->state = v[28];
 }
 
@@ -83,7 +69,7 @@ void his_db_close(struct his_db **d)
 
 int his_db_get(struct his_db *d, const struct msgid_key *k, struct his_entry *entry, struct err *e)
 {
-    uint8_t v[VALUE_SIZE];
+    char v[VALUE_SIZE];
     size_t n;
     int rc = bdb_get(d->tree, key_span(k), v, sizeof v, &n, e);
 
@@ -109,7 +95,7 @@ static bool replaces(const struct his_entry *there, const struct his_entry *come
 
 void his_db_merge(struct his_db *d, struct txn *t, const struct msgid_key *k, const struct his_entry *entry, bool fresh)
 {
-    uint8_t v[VALUE_SIZE];
+    char v[VALUE_SIZE];
     struct his_entry there;
     struct span was;
 

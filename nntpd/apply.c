@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/bytes.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
@@ -37,34 +38,18 @@ struct run {
     const struct target     *target;
 };
 
-static void put_le(char *p, uint64_t v, int n)
-{
-    for (int i = 0; i < n; i++)
-        p[i] = (char)(v >> (8 * i));
-}
-
-static uint64_t get_le(const char *p, int n)
-{
-    uint64_t v = 0;
-
-    for (int i = 0; i < n; i++)
-        v |= (uint64_t)(unsigned char)p[i] << (8 * i);
-    return v;
-}
-
 #define APPLIED_SIZE 20
 
 static void applied_pack(const struct applied *a, char out[APPLIED_SIZE])
 {
-    put_le(out, a->seq, 8);
-    put_le(out + 8, a->end.segment, 4);
-    put_le(out + 12, a->end.offset, 8);
+    put64(out, a->seq);
+    put32(out + 8, a->end.segment);
+    put64(out + 12, a->end.offset);
 }
 
 static void applied_unpack(struct applied *a, const char in[APPLIED_SIZE])
 {
-    *a = (struct applied){ .seq = get_le(in, 8), .end = { .segment = (uint32_t)get_le(in + 8, 4),
-                                                          .offset = get_le(in + 12, 8) } };
+    *a = (struct applied){ .seq = get64(in), .end = { .segment = get32(in + 8), .offset = get64(in + 12) } };
 }
 
 static const struct span APPLIED = { "applied", 7 }, REBUILDING = { "rebuilding", 10 };

@@ -17,11 +17,11 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "lib/bytes.h"
 #include "lib/clock.h"
 #include "lib/disk.h"
 #include "lib/mem.h"
 #include "spool/artlog_int.h"
-#include "spool/bytes.h"
 
 /* The word's file must be whole before it is mapped: a touch behind its end would kill us. */
 static int make_word(int fd)

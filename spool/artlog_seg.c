@@ -15,11 +15,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/bytes.h"
 #include "lib/crc32c.h"
 #include "lib/disk.h"
 #include "lib/mem.h"
 #include "spool/artlog_int.h"
-#include "spool/bytes.h"
 
 enum {
     OPEN_MOST = 128,

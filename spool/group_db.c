@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/bytes.h"
 #include "lib/mem.h"
-#include "spool/bytes.h"
 #include "spool/group_int.h"
 
 static struct span row_key(uint32_t id, char bytes[4])

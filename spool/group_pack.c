@@ -3,8 +3,8 @@
  */
 #include <string.h>
 
+#include "lib/bytes.h"
 #include "lib/mem.h"
-#include "spool/bytes.h"
 #include "spool/group_int.h"
 
 enum {                      /* packed facts */

@@ -13,8 +13,8 @@
 #include "article/header.h"
 #include "article/overview.h"
 #include "article/wire.h"
+#include "lib/bytes.h"
 #include "lib/mem.h"
-#include "spool/bytes.h"
 
 enum {
     KEY_SIZE = 12, PLACE_SIZE = 16, LINE_USUAL = 4096,

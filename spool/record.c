@@ -12,9 +12,9 @@
 
 #include <string.h>
 
+#include "lib/bytes.h"
 #include "lib/crc32c.h"
 #include "lib/mem.h"
-#include "spool/bytes.h"
 
 enum {                     /* offsets in the header */
     AT_MAGIC = 0,

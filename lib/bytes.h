@@ -3,8 +3,8 @@
  *
  * Threads:  pure.  Memory: the caller has looked that there is room.
  */
-#ifndef SPOOL_BYTES_H
-#define SPOOL_BYTES_H
+#ifndef LIB_BYTES_H
+#define LIB_BYTES_H
 
 #include <stdint.h>
 
