@@ -100,6 +100,15 @@ static void check_wildmats(struct check *k, const char *key, const struct conf_l
     }
 }
 
+static void check_moderators(struct check *k, const struct conf_list *l)
+{
+    struct span pattern, address;
+
+    for (size_t i = 0; i < l->n; i++)
+        if (conf_read_moderator(l->v[i], &pattern, &address) != 0)
+            wrong(k, "moderators", "moderators: \"%s\": \"pattern:address\" is wanted, with %%s at most once", l->v[i]);
+}
+
 /* ---- blocks ------------------------------------------------------------------ */
 
 static void check_site(struct check *k)
@@ -110,6 +119,7 @@ static void check_site(struct check *k)
         wrong(k, NULL, "site \"%s\": not a name that can stand in a Path", s->name);
     check_identities(k, "aliases", &s->aliases);
     check_wildmats(k, "local-groups", &s->local_groups, false);
+    check_moderators(k, &s->moderators);
     if (k->block->wrong)
         return;                               /* what follows compares values */
     if (s->post_max > s->article_max)

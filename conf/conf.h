@@ -57,6 +57,7 @@ struct conf_site {                 /* site "news.example.org" { ... }, exactly o
     enum conf_stranger strangers;
     bool     path_diagnostics;     /* RFC 5537 3.2.1                                           */
     bool     posting_host;         /* the client's address into Injection-Info                 */
+    struct conf_list moderators;   /* "pattern:address", see conf_read_moderator               */
     char    *motd_file;
 };
 
@@ -129,6 +130,10 @@ bool conf_peer_equal(const struct conf_peer *a, const struct conf_peer *b);
 /* "2-3/10": the parts 2 to 3 of 10.  -1: it is no share. */
 struct conf_hash { uint32_t from, to, of; };
 int conf_read_hash(const char *text, struct conf_hash *h);
+
+/* "comp.*:%s@moderators.example": a wildmat and a mail address, in which %s (once) is the group's
+ * name with dots as dashes and %% a percent sign.  -1: it is none. */
+int conf_read_moderator(const char *text, struct span *pattern, struct span *address);
 
 /* A time as the file has it ("90m", "10d"), in microseconds; "forever" is 0.  -1: it is none. */
 int conf_read_time(const char *text, int64_t *us);

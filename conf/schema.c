@@ -133,6 +133,42 @@ int conf_read_hash(const char *text, struct conf_hash *h)
     return from >= 1 && from <= to && to <= of && of <= 1000000 ? 0 : -1;
 }
 
+/* What may stand in a mail address that a command line or SMTP gets (no quotes, no comments). */
+static bool address_text(struct span a)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+    const char *at = memchr(a.p, '@', a.n);
+
+    for (size_t i = 0; i < a.n; i++) {
+        bool local = at == NULL || a.p + i < at;
+
+        if (a.p + i != at && (a.p[i] == '\0' || (strchr(letters, a.p[i]) == NULL &&
+                                                 strchr(local ? ".!#$%&'*+/=?^_{|}~-" : ".-%", a.p[i]) == NULL)))
+            return false;
+    }
+    return a.n > 0 && a.n <= 250 && a.p[0] != '-' && at != a.p && (at == NULL || at < a.p + a.n - 1);
+}
+
+int conf_read_moderator(const char *text, struct span *pattern, struct span *address)
+{
+    struct span all = span_of(text);
+    int holes = 0;
+
+    if (!span_next(&all, ':', pattern) || pattern->n == 0 || memchr(pattern->p, ' ', pattern->n) != NULL)
+        return -1;
+    *address = span_trim(all);
+    if (address->p == NULL || !address_text(*address))
+        return -1;
+    for (size_t i = 0; i < address->n; i++) {
+        if (address->p[i] != '%')
+            continue;
+        if (++i == address->n || (address->p[i] != 's' && address->p[i] != '%'))
+            return -1;
+        holes += address->p[i] == 's';
+    }
+    return holes <= 1 ? 0 : -1;
+}
+
 int conf_read_time(const char *text, int64_t *us)
 {
     if (read_units(text, true, us) != 0)

@@ -300,6 +300,12 @@ static const struct { const char *text, *want; } rows[] = {
       "5: listen: \"news.a\" is not a literal address\n"
       "6: listen: \"::1:119\": an IPv6 address stands in [brackets] before its port\n"
       "7: listen: \"*:99999\" is not ADDRESS:PORT\n9: listen \"*:563\": tls is not built in yet\n" },
+    { "site n {\n moderators = { \"comp.*:%s@m.example\", \"x\", \"x:\", \":a\", \"x:-f@a\", \"x:a b@c\", \"x:%s%s@c\", \"x:a%d\",\n"
+      "\"x:a@b@c\", \"x:a%%b\", \"*: local\" }\n}\n" LISTEN,
+#define WANTED "\": \"pattern:address\" is wanted, with %s at most once\n"
+      "2: moderators: \"x" WANTED "2: moderators: \"x:" WANTED "2: moderators: \":a" WANTED "2: moderators: \"x:-f@a" WANTED
+      "2: moderators: \"x:a b@c" WANTED "2: moderators: \"x:%s%s@c" WANTED "2: moderators: \"x:a%d" WANTED
+      "2: moderators: \"x:a@b@c" WANTED },
     { SITE LISTEN "peer \"a\" { }\npeer \"b\" { }\npeer \"A\" { }\naccess \"a\" { }\naccess \"a\" { }\n",
       "5: peer \"A\" is there twice (first in line 3)\n7: access \"a\" is there twice (first in line 6)\n" },
     { SITE LISTEN "peer \"a b\" { }\npeer \"10.0.0.0/8\" { }\npeer \"192.0.2.300\" { }\n",

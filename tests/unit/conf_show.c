@@ -108,6 +108,8 @@ static const char *random_text(const struct setting *s)
         return PICK("a.example", "b_c", "d:e", "x-1");
     if (strcmp(s->key, "distributions") == 0)
         return PICK("world", "!local", "a-b");
+    if (strcmp(s->key, "moderators") == 0)
+        return PICK("comp.*:%s@m.example", "*:local");
     if (strcmp(s->key, "hash") == 0)
         return PICK("1/3", "2-3/3");
     if (s->type == TYPE_CHOICE || strcmp(s->key, "log-level") == 0) {
