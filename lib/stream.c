@@ -8,7 +8,8 @@
  *     written by the owner ──▶ [mem][mem][file][mem] ──fill──▶ [mem][mem][mem]... ──write──▶ carrier
  *
  * Here: events, reading, flushing, ending.  stream_out.c: the row of chunks;
- * stream_file.c: files; stream_socket.c and stream_memory.c: the carriers.
+ * stream_file.c: files; stream_time.c: patience; stream_layer.c: what stands
+ * between; stream_socket.c and stream_memory.c: the carriers.
  */
 #include "lib/stream_int.h"
 
@@ -46,7 +47,7 @@ void stream_set_blocked(struct stream *s, bool blocked)
 static void destroy(struct stream *s);
 
 /* Tell one event.  false: the owner freed the stream. */
-static bool tell(struct stream *s, enum stream_event what)
+bool stream_tell(struct stream *s, enum stream_event what)
 {
     s->inside++;
     s->fn(s, what, s->arg);
@@ -76,7 +77,7 @@ void stream_fail(struct stream *s, const char *why)
     end(s);
 }
 
-static void end_closed(struct stream *s)
+void stream_end(struct stream *s)
 {
     if (!s->over)
         end(s);
@@ -96,7 +97,7 @@ void stream_set_reading(struct stream *s)
         event_add(&s->rd, NULL);
     if (!want)
         event_del(&s->rd);
-    else if (s->memory || s->layered)
+    else if (s->memory || s->layers != NULL)
         event_active(&s->rd, EV_READ, 1);
 }
 
@@ -128,7 +129,7 @@ static long read_some(struct stream *s)
 static bool tell_data(struct stream *s)
 {
     s->data_due = false;
-    if (!tell(s, STREAM_DATA))
+    if (!stream_tell(s, STREAM_DATA))
         return false;
     buf_shrink(&s->in);
     stream_set_reading(s);
@@ -141,38 +142,66 @@ static void on_eof(struct stream *s)
     s->eof = true;
     stream_set_reading(s);
     if (s->lingering)
-        end_closed(s);
+        stream_end(s);
     else if (!s->finishing)
-        (void)tell(s, STREAM_CLOSED);
+        (void)stream_tell(s, STREAM_CLOSED);
+}
+
+/* A layer and the other end have agreed.  false: the owner freed the stream. */
+static bool tell_secure(struct stream *s)
+{
+    if (!s->secure_due || s->over)
+        return true;
+    s->secure_due = false;
+    stream_want_turn(s);                       /* what was written meanwhile may leave ...   */
+    if (s->reading)
+        event_active(&s->rd, EV_READ, 1);      /* and what has come may lie in the layer     */
+    return stream_tell(s, STREAM_SECURE);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
     struct stream *s = arg;
+    int error;
     long n;
 
     (void)fd, (void)what;
     if (!s->reading || s->over)
         return;
     n = read_some(s);
+    error = errno;
+    if (!tell_secure(s))
+        return;
     if (n > 0) {
-        s->active_us = clock_mono_us();
+        stream_moved(s);
         s->n_in += (uint64_t)n;
-        if (s->memory || s->layered)           /* there may be more, and no socket to say so */
+        if (s->memory || s->layers != NULL)    /* there may be more, and no socket to say so */
             event_active(&s->rd, EV_READ, 1);
         if (!s->lingering)
             (void)tell_data(s);
     } else if (n == 0) {
         on_eof(s);
-    } else if (errno != EAGAIN && errno != EINTR) {
+    } else if (error == EINTR && s->layers != NULL) {
+        event_active(&s->rd, EV_READ, 1);
+    } else if (error != EAGAIN && error != EINTR) {
+        errno = error;
         if (s->lingering)
-            end_closed(s);
+            stream_end(s);
         else
-            stream_fail(s, strerror(errno));
+            stream_fail(s, stream_why(s));
     }
 }
 
 /* ---- writing ---- */
+
+void stream_moved(struct stream *s)
+{
+    s->active_us = clock_mono_us();
+    if (s->rested) {
+        s->rested = false;
+        stream_arm_timer(s);
+    }
+}
 
 /* Our end is done: say so, and hear the other's out, so that our last words
  * are not lost to a reset when it is still sending. */
@@ -181,7 +210,7 @@ static void linger(struct stream *s)
     struct timeval t = { LINGER_US / 1000000, LINGER_US % 1000000 };
 
     if (s->fd < 0 || s->eof || shutdown(s->fd, SHUT_WR) != 0) {
-        end_closed(s);
+        stream_end(s);
         return;
     }
     s->lingering = true;
@@ -189,44 +218,58 @@ static void linger(struct stream *s)
     stream_set_reading(s);
 }
 
-static void flush(struct stream *s)
+/* What is ready goes to the carrier.  false: it takes no more (or has failed). */
+static bool flush_row(struct stream *s)
 {
     struct span v[STREAM_SPANS];
 
-    while (s->out_len > 0 && !s->over && s->connected) {
+    while (s->out_len > 0 && !s->over && s->connected && !s->shaking) {
         int n;
         long w;
 
         stream_fill(s);
         if (s->over)
-            return;
+            return false;
         if ((n = stream_gather(s, v)) == 0)
-            break;                             /* a piece of a file is being read elsewhere */
+            return true;                       /* a piece of a file is being read elsewhere */
         w = s->io->write(s->carrier, v, n);
         if (w < 0) {
             if (errno == EINTR)
                 continue;
-            if (errno == EAGAIN)
-                stream_set_blocked(s, true);
-            else
-                stream_fail(s, strerror(errno));
-            return;
+            if (errno != EAGAIN)
+                stream_fail(s, stream_why(s));
+            return false;
         }
-        s->active_us = clock_mono_us();
+        stream_moved(s);
         stream_consume(s, (size_t)w);
     }
-    if (s->connected)
-        stream_set_blocked(s, false);
-    if (s->out_len == 0 && s->finishing && !s->over && !s->lingering)
+    return true;
+}
+
+void stream_flush(struct stream *s)
+{
+    bool taken = flush_row(s);
+
+    if (s->over || !s->connected || s->lingering)
+        return;
+    if (s->layers != NULL) {
+        if (!stream_flush_layers(s, s->finishing && s->out_len == 0)) {
+            stream_fail(s, stream_why(s));
+            return;
+        }
+        taken = taken && s->layers->held == 0;
+    }
+    stream_set_blocked(s, !taken);
+    if (s->out_len + stream_held(s) == 0 && s->finishing && !s->lingering)
         linger(s);
 }
 
 static bool tell_drained(struct stream *s)
 {
-    if (!s->above || s->out_len > s->low || s->over)
+    if (!s->above || s->out_len + stream_held(s) > s->low || s->over)
         return true;
     s->above = false;
-    return tell(s, STREAM_DRAINED);
+    return stream_tell(s, STREAM_DRAINED);
 }
 
 /* The outgoing connection stands, or not.  false: the owner freed the stream. */
@@ -239,9 +282,9 @@ static bool connected(struct stream *s)
         return true;
     }
     s->connected = true;
-    s->active_us = clock_mono_us();
+    stream_moved(s);
     stream_set_reading(s);
-    return tell(s, STREAM_CONNECTED);
+    return stream_tell(s, STREAM_CONNECTED);
 }
 
 /* The end of a turn: what was written leaves, what is due is told. */
@@ -249,15 +292,15 @@ static void on_turn(struct stream *s, bool writable)
 {
     if (!s->over) {
         if (writable || !s->blocked)
-            flush(s);
-        if (!tell_drained(s))
+            stream_flush(s);
+        if (!tell_secure(s) || !tell_drained(s))
             return;
     }
     if (s->data_due && !s->paused && buf_len(&s->in) > 0 && !s->lingering && !tell_data(s))
         return;
     if (s->over && !s->told) {
         s->told = true;
-        (void)tell(s, s->failed ? STREAM_FAILED : STREAM_CLOSED);
+        (void)stream_tell(s, s->failed ? STREAM_FAILED : STREAM_CLOSED);
     }
 }
 
@@ -269,46 +312,6 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
     if ((what & EV_WRITE) && !s->over && !s->connected && !connected(s))
         return;
     on_turn(s, (what & EV_WRITE) != 0);
-}
-
-/* ---- time ---- */
-
-static void arm_timer(struct stream *s)
-{
-    int64_t left = s->active_us + s->idle_us - clock_mono_us();
-    struct timeval t = { left > 0 ? left / 1000000 : 0, left > 0 ? left % 1000000 : 1 };
-
-    event_add(&s->timer, &t);
-}
-
-static void on_timer(evutil_socket_t fd, short what, void *arg)
-{
-    struct stream *s = arg;
-
-    (void)fd, (void)what;
-    if (s->over)
-        return;
-    if (s->lingering) {
-        end_closed(s);
-    } else if (s->idle_us > 0) {
-        bool idle = clock_mono_us() - s->active_us >= s->idle_us;
-
-        if (idle)
-            s->active_us = clock_mono_us();
-        arm_timer(s);
-        if (idle)
-            (void)tell(s, STREAM_TIMEOUT);
-    }
-}
-
-void stream_set_timeout(struct stream *s, int64_t idle_us)
-{
-    s->idle_us = idle_us;
-    if (s->lingering)
-        return;
-    event_del(&s->timer);
-    if (idle_us > 0)
-        arm_timer(s);
 }
 
 /* ---- making and ending ---- */
@@ -332,7 +335,7 @@ struct stream *stream_new(struct event_base *base, int fd, const struct stream_i
     TAILQ_INIT(&s->out);
     need(event_assign(&s->rd, base, fd, fd >= 0 ? EV_READ | EV_PERSIST : 0, on_readable, s) == 0);
     need(event_assign(&s->wake, base, fd, fd >= 0 ? EV_WRITE | EV_PERSIST : 0, on_wake, s) == 0);
-    need(event_assign(&s->timer, base, -1, 0, on_timer, s) == 0);
+    need(event_assign(&s->timer, base, -1, 0, stream_timer, s) == 0);
     return s;
 }
 
@@ -340,23 +343,6 @@ void stream_own(struct stream *s, stream_fn *fn, void *arg)
 {
     s->fn = fn;
     s->arg = arg;
-}
-
-void stream_layer(struct stream *s, stream_wrap_fn *wrap, void *arg)
-{
-    const struct stream_io *io = NULL;
-
-    flush(s);                          /* what was written before the layer leaves without it */
-    if (s->out_len > 0)
-        stream_fail(s, "the other end does not read, so no layer can begin");
-    stream_want_turn(s);               /* that it has left is still to be told */
-    s->carrier = wrap(s->carrier, s->io, &io, arg);
-    s->io = io;
-    s->layered = true;
-    buf_fini(&s->in);                  /* what came before the layer must not be taken for inside it */
-    stream_set_reading(s);
-    if (s->reading)
-        event_active(&s->rd, EV_READ, 1);
 }
 
 static void destroy(struct stream *s)
@@ -369,6 +355,7 @@ static void destroy(struct stream *s)
     }
     buf_fini(&s->in);
     s->io->free(s->carrier);
+    stream_free_layers(s);
     free(s->reason);
     free(s);
 }
@@ -414,7 +401,7 @@ void stream_set_in_most(struct stream *s, size_t bytes)
 
 size_t stream_out_len(const struct stream *s)
 {
-    return s->out_len;
+    return s->out_len + stream_held(s);
 }
 
 void stream_set_marks(struct stream *s, size_t low, size_t high)

@@ -86,6 +86,8 @@ void stream_layer(struct stream *s, stream_wrap_fn *wrap, void *arg);
  * fails when that takes longer than 'most_us'. */
 void  stream_shake(struct stream *s, int64_t most_us);
 void  stream_secured(struct stream *s);
+/* A layer has bytes of its own to send: have it flushed at the turn's end. */
+void  stream_want_turn(struct stream *s);
 /* The layer with these functions, or NULL. */
 void *stream_layer_of(const struct stream *s, const struct stream_io *io);
 
@@ -112,7 +114,7 @@ void stream_give(struct stream *s, char *p, size_t n);             /* malloc'd; 
 void stream_send_file(struct stream *s, int fd, uint64_t at, uint64_t len, struct lane *lane,
                       struct mailbox *home, void (*release)(void *), void *arg);
 
-size_t stream_out_len(const struct stream *s);                     /* bytes not yet with the kernel */
+size_t stream_out_len(const struct stream *s);                     /* bytes not yet with the kernel, layers' too */
 void   stream_set_marks(struct stream *s, size_t low, size_t high);
 void   stream_set_timeout(struct stream *s, int64_t idle_us);      /* 0: none                   */
 

@@ -45,7 +45,8 @@ struct tls_options {
 };
 
 struct tls;
-struct tls *tls_new(const struct tls_options *o, struct err *e);      /* NULL: e says why, naming the file */
+/* NULL: e says why; *at, when asked for, which option is wrong: "cert", "key", "ca" or "ciphers" ("": none of them). */
+struct tls *tls_new(const struct tls_options *o, const char **at, struct err *e);
 struct tls *tls_ref(struct tls *t);
 void tls_unref(struct tls **t);
 
@@ -68,7 +69,8 @@ struct tls_want {
 };
 
 /* From here on the stream's bytes are TLS, both ways.  'want' is copied.  The
- * stream may be over another layer, and others may be put on top. */
+ * stream stands (a client waits for STREAM_CONNECTED); other layers may be put on
+ * top when the handshake is done. */
 void tls_begin_server(struct stream *s, struct tls *t);
 int  tls_begin_client(struct stream *s, struct tls *t, const struct tls_want *want, struct err *e) need_result;
 
