@@ -191,4 +191,4 @@ clean:
 .PHONY: all run test demo check unit sessions fuzz-replay replay-build fuzz fuzz-short daemon crash test-interop manuals install rooms bench clean
 .SECONDARY:
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -type f -name '*.d' 2>/dev/null)
