@@ -11,6 +11,7 @@
 
 #include "lib/buf.h"
 #include "lib/span.h"
+#include "lib/utf8.h"
 
 /* The fields that news knows by name; HDR_OTHER for the rest. */
 enum hdr {
@@ -72,7 +73,5 @@ bool hdr_body_valid(struct span body);
 
 /* The words without comments and folding, a blank between two (RFC 5322 3.2.2; cases: cfws.tsv). */
 void hdr_skip_cfws(struct buf *out, struct span body);
-
-bool utf8_valid(struct span s);
 
 #endif

@@ -4,6 +4,7 @@
  *          ── blocks; what is unknown is taken out     (blocks.c)
  *          ── each block by libConfuse, each value checked where it stands
  *          ── struct conf, defaults for what is absent or wrong
+ *          ── the files that the site block names      (files.c)
  *          ── what must hold across settings           (check.c)
  *
  * Nothing but a missing brace ends the reading, so a file's errors are told
@@ -23,6 +24,7 @@
 #include "conf/blocks.h"
 #include "conf/schema.h"
 #include "conf/check.h"
+#include "conf/files.h"
 #include "lib/disk.h"
 #include "lib/mem.h"
 
@@ -212,6 +214,9 @@ static void complete(struct conf *c, const char *file)
     make_absolute(&c->site.run_directory, file);
     make_absolute(&c->site.log_file, file);
     make_absolute(&c->site.motd_file, file);
+    make_absolute(&c->site.subscriptions_file, file);
+    make_absolute(&c->site.distributions_file, file);
+    make_absolute(&c->site.distrib_pats_file, file);
     if (c->site.run_directory == NULL)
         c->site.run_directory = xasprintf("%s/run", c->site.directory);
     for (size_t i = 0; i < c->n_peer; i++) {
@@ -236,6 +241,7 @@ struct conf *conf_read_text(const char *name, const char *text, struct buf *erro
     for (size_t i = 0; i < r.blocks.n; i++)
         read_block(&r, c, &r.blocks.v[i]);
     complete(c, name);
+    files_read(c, &r.blocks, &r.errors);
     conf_check(c, &r.blocks, whole, &r.errors);
     if (r.errors.n > 0)
         conf_free(&c);
@@ -282,6 +288,7 @@ void conf_free(struct conf **conf)
     if (c == NULL)
         return;
     free_block(BLOCK_site, &c->site);
+    files_free(&c->site);
     free(c->site.name);
     for (size_t i = 0; i < c->n_listen; i++) {
         free_block(BLOCK_listen, &c->listen[i]);

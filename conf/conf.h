@@ -26,6 +26,7 @@ enum conf_only { CONF_ANY, CONF_NOT, CONF_ONLY };                         /* wha
 enum conf_stranger { CONF_STRANGER_REFUSE, CONF_STRANGER_READ };       /* hosts that nothing matches */
 
 struct conf_list { char **v; size_t n; };
+struct conf_text { char *p; size_t n; };                               /* p NULL: there is none */
 
 struct conf_site {                 /* site "news.example.org" { ... }, exactly one             */
     char    *name;                 /* our path-identity and the name in Xref                   */
@@ -59,6 +60,9 @@ struct conf_site {                 /* site "news.example.org" { ... }, exactly o
     bool     posting_host;         /* the client's address into Injection-Info                 */
     struct conf_list moderators;   /* "pattern:address", see conf_read_moderator               */
     char    *motd_file;
+    char    *subscriptions_file, *distributions_file, *distrib_pats_file;
+    struct conf_text motd;         /* what these files said when the configuration was read:   */
+    struct conf_text subscriptions, distributions, distrib_pats;       /* good lines, LF after each */
 };
 
 struct conf_listen { char *address; bool tls; };   /* listen "0.0.0.0:119" { }                 */

@@ -9,14 +9,9 @@
 
 #include "article/date.h"
 #include "article/wildmat.h"
-#include "article/wire.h"
-#include "conf/conf.h"
 #include "lib/clock.h"
-#include "lib/disk.h"
 #include "lib/mem.h"
 #include "nntpd/sess.h"
-
-#define MOTD_MOST (64 << 10)
 
 typedef void line_fn(struct buf *out, const struct group *g);
 
@@ -201,43 +196,4 @@ void cmd_list_headers(struct session *s, const struct call *c)
         reply(s, "501 Syntax error in arguments");
     else
         stream_puts(s->st, "215 Headers and metadata items supported\r\n:\r\n:bytes\r\n:lines\r\n.\r\n");
-}
-
-void cmd_list_none(struct session *s, const struct call *c)
-{
-    reply(s, "503 No list of %s is kept here", c->row->name);
-}
-
-struct motd {
-    struct task t;
-    const char *file;              /* of the configuration, which stays             */
-};
-
-static void work_motd(struct task *t)
-{
-    struct motd *m = (struct motd *)t;
-    size_t n;
-    char *text = disk_slurp(m->file, MOTD_MOST, &n);
-
-    if (text == NULL || n == 0) {
-        buf_puts(&t->out, "503 No message of the day available\r\n");
-    } else {
-        buf_puts(&t->out, "215 Message of the day text in UTF-8\r\n");
-        wire_from_text(&t->out, (struct span){ text, n });
-    }
-    free(text);
-}
-
-void cmd_list_motd(struct session *s, const struct call *c)
-{
-    struct motd *m;
-
-    (void)c;
-    if (s->conf->site.motd_file == NULL) {
-        reply(s, "503 No message of the day available");
-        return;
-    }
-    m = task_new(s, sizeof *m, work_motd);
-    m->file = s->conf->site.motd_file;
-    task_send(&m->t);
 }

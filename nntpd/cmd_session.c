@@ -32,7 +32,7 @@ void cmd_capabilities(struct session *s, const struct call *c)
         return;
     }
     s->asked_capabilities = true;
-    command_capabilities(&out, &s->rights, s->conf->site.motd_file != NULL);
+    command_capabilities(&out, &s->rights, &s->conf->site);
     tell(s, &out);
 }
 

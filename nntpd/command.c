@@ -84,14 +84,14 @@ static const struct command list_rows[] = {
     { "ACTIVE",        cmd_list_active,     0, 1, CMD_READ, 0, 0, "ACTIVE",       "[wildmat]", "groups with their marks", NULL },
     { "ACTIVE.TIMES",  cmd_list_times,      0, 1, CMD_READ, 0, 0, "ACTIVE.TIMES", "[wildmat]", "when and by whom they were made", NULL },
     { "COUNTS",        cmd_list_counts,     0, 1, CMD_READ, 0, 0, "COUNTS",       "[wildmat]", "groups with marks and counts", NULL },
-    { "DISTRIB.PATS",  cmd_list_none,       0, 0, CMD_READ, 0, 0, NULL,           "", "not kept here", NULL },
-    { "DISTRIBUTIONS", cmd_list_none,       0, 0, CMD_READ, 0, 0, NULL,           "", "not kept here", NULL },
+    { "DISTRIB.PATS",  cmd_list_distrib_pats, 0, 0, CMD_READ, 0, 0, "DISTRIB.PATS", "", "which distribution suits which groups", NULL },
+    { "DISTRIBUTIONS", cmd_list_distributions, 0, 0, CMD_READ, 0, 0, "DISTRIBUTIONS", "", "distributions and what they mean", NULL },
     { "HEADERS",       cmd_list_headers,    0, 1, CMD_READ, 0, 0, "HEADERS",      "[MSGID|RANGE]", "what HDR takes", NULL },
-    { "MODERATORS",    cmd_list_none,       0, 0, CMD_READ, 0, 0, NULL,           "", "not kept here", NULL },
+    { "MODERATORS",    cmd_list_moderators, 0, 0, CMD_READ, 0, 0, "MODERATORS",   "", "where posts to moderated groups are mailed", NULL },
     { "MOTD",          cmd_list_motd,       0, 0, CMD_READ, 0, 0, "MOTD",         "", "message of the day", NULL },
     { "NEWSGROUPS",    cmd_list_newsgroups, 0, 1, CMD_READ, 0, 0, "NEWSGROUPS",   "[wildmat]", "descriptions of groups", NULL },
     { "OVERVIEW.FMT",  cmd_list_fmt,        0, 0, CMD_READ, 0, 0, "OVERVIEW.FMT", "", "fields of an overview line", NULL },
-    { "SUBSCRIPTIONS", cmd_list_none,       0, 1, CMD_READ, 0, 0, NULL,           "[wildmat]", "not kept here", NULL },
+    { "SUBSCRIPTIONS", cmd_list_subscriptions, 0, 1, CMD_READ, 0, 0, "SUBSCRIPTIONS", "[wildmat]", "groups for new readers", NULL },
 };
 
 static const struct command mode_rows[] = {
@@ -367,14 +367,14 @@ void command_help(struct buf *out)
     buf_puts(out, ".\r\n");
 }
 
-static void list_capability(struct buf *out, const struct rights *r, bool motd)
+static void list_capability(struct buf *out, const struct rights *r, const struct conf_site *site)
 {
     const char *front = "LIST";
 
     for (unsigned i = 0; i < list_variants.n; i++) {
         const struct command *row = &list_variants.row[i];
 
-        if (row->cap == NULL || command_denied(row, r) != 0 || (row->run == cmd_list_motd && !motd))
+        if (row->cap == NULL || command_denied(row, r) != 0 || !list_kept(row, site))
             continue;
         buf_printf(out, "%s %s", front, row->cap);
         front = "";
@@ -391,7 +391,7 @@ static bool told_before(unsigned i, const char *cap, const struct rights *r)
     return false;
 }
 
-void command_capabilities(struct buf *out, const struct rights *r, bool motd)
+void command_capabilities(struct buf *out, const struct rights *r, const struct conf_site *site)
 {
     buf_puts(out, "101 Capability list:\r\nVERSION 2\r\nIMPLEMENTATION Freshet " FRESHET_VERSION "\r\n");
     for (unsigned i = 0; i < commands.n; i++) {
@@ -400,7 +400,7 @@ void command_capabilities(struct buf *out, const struct rights *r, bool motd)
         if (row->cap == NULL || command_denied(row, r) != 0 || told_before(i, row->cap, r))
             continue;
         if (row->variants == &list_variants)
-            list_capability(out, r, motd);
+            list_capability(out, r, site);
         else
             buf_printf(out, "%s\r\n", row->cap);
     }

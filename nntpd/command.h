@@ -25,6 +25,7 @@
 
 struct session;
 struct command;
+struct conf_site;
 
 /* A command line, cut into words. */
 struct call {
@@ -98,7 +99,10 @@ bool command_too_long(struct session *s, struct span head) need_result;
 
 /* The text of HELP and of CAPABILITIES, dots and end line included. */
 void command_help(struct buf *out);
-void command_capabilities(struct buf *out, const struct rights *r, bool motd);
+void command_capabilities(struct buf *out, const struct rights *r, const struct conf_site *site);
+
+/* Does this site keep what the variant of LIST tells?  (Most are always there.) */
+bool list_kept(const struct command *row, const struct conf_site *site);             /* cmd_list_site.c */
 
 /* Handlers, one file a family. */
 cmd_fn cmd_capabilities, cmd_help, cmd_quit, cmd_date, cmd_mode_reader, cmd_mode_stream;   /* cmd_session.c */
@@ -109,7 +113,9 @@ cmd_fn cmd_article, cmd_head, cmd_body, cmd_stat;                               
 cmd_fn cmd_over, cmd_xover;                                                                /* cmd_over.c    */
 cmd_fn cmd_hdr, cmd_xhdr, cmd_xpat;                                                        /* cmd_hdr.c     */
 cmd_fn cmd_list_active, cmd_list_times, cmd_list_newsgroups, cmd_list_counts, cmd_list_fmt, cmd_list_headers,
-    cmd_list_motd, cmd_list_none, cmd_xgtitle, cmd_newgroups;                              /* cmd_list.c    */
+    cmd_xgtitle, cmd_newgroups;                                                            /* cmd_list.c    */
+cmd_fn cmd_list_motd, cmd_list_subscriptions, cmd_list_distributions, cmd_list_distrib_pats,
+    cmd_list_moderators;                                                                   /* cmd_list_site.c */
 cmd_fn cmd_newnews;                                                                        /* cmd_newnews.c */
 
 #endif

@@ -4,6 +4,7 @@
  *
  *   conf ... end                the whole nntpd.conf; first of all; without it: site news.test,
  *                               peers A (192.0.2.1) and B (192.0.2.2), all may read and post
+ *   file NAME ... end           a file beside nntpd.conf (may come before conf); file-gone NAME removes it
  *   group NAME FLAG [TEXT]      make a group (FLAG as in LIST ACTIVE), or change it
  *   ungroup NAME                remove it          cancel <id>      cancel an article
  *   peer A [ADDRESS]            connect, and pass over a greeting 200 or 201
@@ -12,6 +13,7 @@
  *   A> @NAME                    send tests/data/articles/NAME (wire form) and the final dot
  *   A> { ... }                  send the lines between, and the final dot
  *   A< TEXT                     the next line is TEXT; TEXT* begins so; ~REGEX; ... passes over a block
+ *   feed A <id> GROUPS [TEXT]   TAKETHIS with a small article (TEXT is its subject), and its 239
  *   eof A                       A closes its sending side
  *   close A                     A goes away        expect-close A   we close, and say nothing more
  *   clock +15d                  let s, m, h, d pass; the clock stands still otherwise
@@ -32,6 +34,7 @@
 
 #include "lib/disk.h"
 #include "lib/mem.h"
+#include "tests/kit.h"
 #include "tests/session/client.h"
 #include "tests/session/site.h"
 
@@ -199,6 +202,46 @@ static void do_group(struct script *s, struct span rest)
     site_group(name, flag, span_trim(rest));
 }
 
+/* The lines as they stand, each ended by LF. */
+static void do_file(struct script *s, struct span rest)
+{
+    struct span name = span_word(&rest), text = block(s, SPAN("end"));
+    char *path = xstrndup(name.p, name.n);
+
+    if (name.n == 0 || disk_replace(kit_path("%s", path), text.p, text.n, 0644) != 0)
+        site_fault("file %s: %s", path, strerror(errno));
+    free(path);
+}
+
+static void do_file_gone(struct script *s, struct span rest)
+{
+    struct span name = span_word(&rest);
+    char *path = xstrndup(name.p, name.n);
+
+    (void)s;
+    if (disk_unlink(kit_path("%s", path)) != 0)
+        site_fault("file-gone %s: %s", path, strerror(errno));
+    free(path);
+}
+
+static void do_feed(struct script *s, struct span rest)
+{
+    struct client *c = client_named(span_word(&rest));
+    struct span id = span_word(&rest), groups = span_word(&rest), subject = span_trim(rest);
+    struct buf b = { 0 };
+    char *want = xasprintf("239 %.*s*", SPAN_F(id));
+
+    (void)s;
+    buf_printf(&b, "TAKETHIS %.*s\r\nPath: a.example!not-for-mail\r\nFrom: Demo User <nobody@example.net>\r\n"
+               "Newsgroups: %.*s\r\nSubject: %.*s\r\n", SPAN_F(id), SPAN_F(groups), SPAN_F(subject.n > 0 ? subject : SPAN("test")));
+    expand(&b, SPAN("Date: $DATE\\r\\n"));
+    buf_printf(&b, "Message-ID: %.*s\r\n\r\nThis is just a test article.\r\n.\r\n", SPAN_F(id));
+    client_send(c, buf_span(&b));
+    client_expect(c, span_of(want));
+    buf_fini(&b);
+    free(want);
+}
+
 static void do_clock(struct script *s, struct span rest)
 {
     static const struct { char unit; int64_t s; } units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
@@ -257,6 +300,7 @@ static const struct { const char *name; void (*run)(struct script *, struct span
     { "reader", do_meet }, { "connect", do_bare }, { "eof", do_eof }, { "close", do_close },
     { "expect-close", do_closed }, { "clock", do_clock }, { "disk", do_disk }, { "count", do_count },
     { "reload", do_reload }, { "restart", do_restart }, { "settle", do_settle },
+    { "feed", do_feed },
 };
 
 static void play_line(struct script *s, struct span line)
@@ -270,6 +314,14 @@ static void play_line(struct script *s, struct span line)
             site_fault("conf must come first");
         s->conf = block(s, SPAN("end"));
         site_open(s->conf);
+        return;
+    }
+    if (span_eq(verb, SPAN("file"))) {
+        do_file(s, rest);
+        return;
+    }
+    if (span_eq(verb, SPAN("file-gone"))) {
+        do_file_gone(s, rest);
         return;
     }
     if (!site_is_open())

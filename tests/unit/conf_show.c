@@ -124,6 +124,8 @@ static const char *random_text(const struct setting *s)
         return PICK("*", "comp.*", "!local.*", "a,!b");
     if (s->type == TYPE_BOOL)
         return PICK("true", "false", "yes", "off");
+    if (s->type == TYPE_PATH && strstr(s->key, "-file") != NULL)     /* no directory that is there */
+        return PICK("/a/b", "c", "d e/f");
     if (s->type == TYPE_PATH)
         return PICK("/a/b", "c", "d e/f", ".");
     return PICK("a", "b c", "$d", "\"e\\");

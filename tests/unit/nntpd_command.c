@@ -137,13 +137,16 @@ static void gates_ask_who_it_is(void **state)
     }
 }
 
-static void assert_caps(const struct rights *r, bool motd, const char *want)
+static const struct conf_site bare, full = { .motd = { "", 0 }, .subscriptions = { "", 0 }, .distributions = { "", 0 },
+                                            .distrib_pats = { "", 0 }, .moderators = { NULL, 1 } };
+
+static void assert_caps(const struct rights *r, const struct conf_site *site, const char *want)
 {
     struct buf b = { 0 };
     char all[1024];
 
     snprintf(all, sizeof all, "101 Capability list:\r\nVERSION 2\r\nIMPLEMENTATION Freshet %s\r\n%s.\r\n", FRESHET_VERSION, want);
-    command_capabilities(&b, r, motd);
+    command_capabilities(&b, r, site);
     if (!span_eq(buf_span(&b), sp(all)))
         fail_msg("got:\n%.*s\nwant:\n%s", SPAN_F(buf_span(&b)), all);
     buf_fini(&b);
@@ -154,13 +157,14 @@ static void assert_caps(const struct rights *r, bool motd, const char *want)
 static void capabilities_tell_the_truth_in_every_state(void **state)
 {
     (void)state;
-    assert_caps(&stranger, false, "");
-    assert_caps(&reader, false, "READER\r\nOVER MSGID\r\nHDR\r\n" LISTS);
-    assert_caps(&poster, false, "READER\r\nOVER MSGID\r\nHDR\r\nPOST\r\n" LISTS "NEWNEWS\r\n");
-    assert_caps(&peer, false, "STREAMING\r\nIHAVE\r\n");
-    assert_caps(&slow_peer, false, "IHAVE\r\n");
-    assert_caps(&both, true, "STREAMING\r\nIHAVE\r\nREADER\r\nOVER MSGID\r\nHDR\r\nPOST\r\n"
-                "LIST ACTIVE ACTIVE.TIMES COUNTS HEADERS MOTD NEWSGROUPS OVERVIEW.FMT\r\nNEWNEWS\r\n");
+    assert_caps(&stranger, &bare, "");
+    assert_caps(&reader, &bare, "READER\r\nOVER MSGID\r\nHDR\r\n" LISTS);
+    assert_caps(&poster, &bare, "READER\r\nOVER MSGID\r\nHDR\r\nPOST\r\n" LISTS "NEWNEWS\r\n");
+    assert_caps(&peer, &bare, "STREAMING\r\nIHAVE\r\n");
+    assert_caps(&slow_peer, &bare, "IHAVE\r\n");
+    assert_caps(&both, &full, "STREAMING\r\nIHAVE\r\nREADER\r\nOVER MSGID\r\nHDR\r\nPOST\r\n"
+                "LIST ACTIVE ACTIVE.TIMES COUNTS DISTRIB.PATS DISTRIBUTIONS HEADERS MODERATORS MOTD NEWSGROUPS OVERVIEW.FMT "
+                "SUBSCRIPTIONS\r\nNEWNEWS\r\n");
 }
 
 /* RFC 3977 5.2.2: what is not built is not named. */
@@ -169,7 +173,7 @@ static void no_capability_names_what_is_not_built(void **state)
     struct buf b = { 0 };
 
     (void)state;
-    command_capabilities(&b, &both, true);
+    command_capabilities(&b, &both, &full);
     assert_null(memmem(buf_data(&b), buf_len(&b), "AUTHINFO", 8));
     assert_null(memmem(buf_data(&b), buf_len(&b), "STARTTLS", 8));
     assert_null(memmem(buf_data(&b), buf_len(&b), "COMPRESS", 8));
