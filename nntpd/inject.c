@@ -123,10 +123,12 @@ static enum verdict post_to(struct intake *in, struct span name, const struct gr
     case 'm':
         if (!hdr_has(&in->h, HDR_APPROVED) && in->moderated.n == 0)
             in->moderated = name;
+        in->about_groups |= RECORD_MODERATED;
         break;
     default:
         break;
     }
+    in->about_groups |= RECORD_KNOWN;
     groups_add(in, g);
     return GO_ON;
 }
@@ -138,6 +140,7 @@ enum verdict stage_p_groups(struct intake *in)
     size_t at = 0;
 
     in->n_groups = 0;
+    in->about_groups = RECORD_GROUPS;
     if (!hdr_has(&in->h, HDR_NEWSGROUPS))
         return GO_ON;                       /* "required" tells it */
     if (groups_count(list) == 0)
@@ -149,6 +152,8 @@ enum verdict stage_p_groups(struct intake *in)
 
         if (g != NULL)
             v = post_to(in, name, g);
+        else
+            in->about_groups |= RECORD_UNKNOWN;
     }
     if (v == GO_ON && in->n_groups == 0)
         return intake_say(in, V_P_NO_GROUP, list);

@@ -65,6 +65,15 @@ static const struct group *find(const struct intake *in, struct span name)
     return group_find(store_groups(in->store), name);
 }
 
+/* It goes to "junk", if there is such a group. */
+static bool add_junk(struct intake *in)
+{
+    if (!groups_add(in, find(in, SPAN("junk"))))
+        return false;
+    in->about_groups |= RECORD_JUNK;
+    return true;
+}
+
 /* The group that an alias stands for. */
 static const struct group *behind(const struct intake *in, const struct group *g)
 {
@@ -80,6 +89,7 @@ static enum verdict take_group(struct intake *in, struct choice *c, struct span 
     const struct group *g = behind(in, named);
     char flag = g != NULL ? atomic_load(&g->flag) : 'x';
 
+    in->about_groups |= RECORD_KNOWN;
     if (flag == 'm' && !hdr_has(&in->h, HDR_APPROVED))
         return intake_say(in, V_UNAPPROVED, name);
     switch (peers_feed(in, name)) {
@@ -91,8 +101,10 @@ static enum verdict take_group(struct intake *in, struct choice *c, struct span 
     case WILDMAT_YES:
         break;
     }
+    if (flag == 'm')
+        in->about_groups |= RECORD_MODERATED;
     if (flag == 'j')
-        groups_add(in, find(in, SPAN("junk")));
+        add_junk(in);
     else if (flag != 'x' && flag != '=')
         groups_add(in, g);
     return GO_ON;
@@ -128,7 +140,7 @@ static enum verdict none_left(struct intake *in, const struct choice *c)
 {
     if (c->forbidden)
         return intake_say(in, V_NOT_FROM_PEER, c->first);
-    if (c->unknown && in->rules->site->unknown_groups == CONF_UNKNOWN_JUNK && groups_add(in, find(in, SPAN("junk"))))
+    if (c->unknown && in->rules->site->unknown_groups == CONF_UNKNOWN_JUNK && add_junk(in))
         return GO_ON;
     return intake_say(in, V_UNWANTED_GROUP, c->first);
 }
@@ -140,6 +152,7 @@ enum verdict stage_groups(struct intake *in)
     size_t at = 0;
 
     in->n_groups = 0;
+    in->about_groups = RECORD_GROUPS;
     while (groups_next(list, &at, &name)) {
         const struct group *g = find(in, name);
         enum verdict v = GO_ON;
@@ -151,7 +164,7 @@ enum verdict stage_groups(struct intake *in)
         else if (like_newgroup(in))
             c.accepted = true;
         else
-            c.unknown = true;
+            c.unknown = true, in->about_groups |= RECORD_UNKNOWN;
         if (v != GO_ON)
             return v;
     }

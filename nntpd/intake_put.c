@@ -146,7 +146,8 @@ static struct submission *make_submission(struct intake *in)
     struct record *r = &sub->item.rec;
 
     r->kind = RECORD_ARTICLE;
-    r->flags = (uint16_t)((in->way == WAY_POST ? RECORD_LOCAL : 0) | (in->is_control ? RECORD_CONTROL : 0));
+    r->flags = (uint16_t)((in->way == WAY_POST ? RECORD_LOCAL : 0) | (in->is_control ? RECORD_CONTROL : 0) |
+                          in->about_groups);
     r->arrived_us = in->now_us;
     r->key = in->key;
     r->lines = (uint32_t)in->facts.lines;

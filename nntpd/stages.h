@@ -67,6 +67,7 @@ struct intake {
     struct msgid_key key;
     bool            forgettable;       /* this refusal is not remembered, whatever the table says */
     bool            is_control;
+    uint16_t        about_groups;      /* RECORD_GROUPS and its like: what its groups are here */
     uint32_t        group[GROUPS_MOST];
     unsigned        n_groups;
 

@@ -23,7 +23,7 @@
 
 #define RECORD_MAGIC       UINT32_C(0x63655246)   /* "FRec" */
 #define RECORD_MAJOR       1
-#define RECORD_MINOR       0
+#define RECORD_MINOR       1
 #define RECORD_HEADER_SIZE 128
 
 enum record_kind {
@@ -41,7 +41,13 @@ enum {                     /* record.flags */
     RECORD_CONTROL = 1 << 1,   /* a control message                                          */
     RECORD_GONE    = 1 << 2,   /* set when read: the data is no more: 'data', 'body' and the
                                   ranges are empty; numbers, key and the rest are good       */
-    RECORD_DAMAGED = 1 << 3    /* beside GONE: not punched out, but does not match its sum   */
+    RECORD_DAMAGED = 1 << 3,   /* beside GONE: not punched out, but does not match its sum   */
+    /* about the names in Newsgroups, as this site had them when the article came (since minor 1) */
+    RECORD_GROUPS    = 1 << 4, /* the next four were looked at; without it they say nothing  */
+    RECORD_KNOWN     = 1 << 5, /* one is a group of this site                                */
+    RECORD_UNKNOWN   = 1 << 6, /* one is not (those that a newgroup or its like is about apart) */
+    RECORD_MODERATED = 1 << 7, /* one is moderated, and the article went there               */
+    RECORD_JUNK      = 1 << 8  /* it went to "junk"                                          */
 };
 
 struct record_number {     /* the article is 'number' in group 'group' */

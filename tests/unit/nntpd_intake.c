@@ -692,6 +692,35 @@ static void articles_are_filed_where_inn_files_them(void **state)
     assert_string_equal(only_group("<f6@x.example>"), "misc.other");
 }
 
+static uint16_t flags_of(const char *id, const char *groups, const char *more)
+{
+    struct record_number numbers[64];
+    struct buf got = { 0 };
+    struct record rec;
+
+    file(id, "Newsgroups", groups, more);
+    stored(id, &got, &rec, numbers);
+    buf_fini(&got);
+    return rec.flags;
+}
+
+static void a_record_says_what_its_groups_were_here(void **state)
+{
+    const char *newgroup = "Control: newgroup b.new\r\nApproved: a@b.example\r\n";
+    const uint16_t known = RECORD_GROUPS | RECORD_KNOWN;
+
+    (void)state;
+    assert_int_equal(flags_of("<g1@x.example>", "misc.test", NULL), known);
+    assert_int_equal(flags_of("<g2@x.example>", "no.such,misc.test", NULL), known | RECORD_UNKNOWN);
+    assert_int_equal(flags_of("<g3@x.example>", "misc.test,misc.mod", "Approved: a@b.example\r\n"), known | RECORD_MODERATED);
+    assert_int_equal(flags_of("<g4@x.example>", "misc.test", "Approved: a@b.example\r\n"), known);
+    assert_int_equal(flags_of("<g5@x.example>", "misc.junk", NULL), known | RECORD_JUNK);
+    assert_int_equal(flags_of("<g6@x.example>", "misc.alias,misc.gone", NULL), known);
+    assert_int_equal(flags_of("<g7@x.example>", "b.new", newgroup), RECORD_GROUPS | RECORD_CONTROL);
+    assert_int_equal(flags_of("<g8@x.example>", "b.new,misc.test", newgroup), known | RECORD_CONTROL);
+    assert_int_equal(flags_of("<g9@x.example>", "local.only,misc.test", NULL), known);
+}
+
 /* ---- copies that race ---- */
 
 static void the_second_copy_waits_and_hears_duplicate(void **state)
@@ -930,6 +959,7 @@ int main(void)
         cmocka_unit_test(an_injected_article_has_what_rfc_5537_wants),
         cmocka_unit_test(message_id_and_date_given_keep_injection_date_away),
         cmocka_unit_test(articles_are_filed_where_inn_files_them),
+        cmocka_unit_test(a_record_says_what_its_groups_were_here),
         cmocka_unit_test(the_second_copy_waits_and_hears_duplicate),
         cmocka_unit_test(the_second_copy_is_taken_when_the_first_cannot_be_stored),
         cmocka_unit_test(a_full_disk_is_said_as_later_by_every_command),

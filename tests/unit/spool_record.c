@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/crc32c.h"
+#include "lib/disk.h"
 #include "lib/mem.h"
 #include "spool/record.h"
 #include "tests/kit.h"
@@ -195,7 +196,7 @@ static void a_later_minor_can_be_read(void **state)
     buf_add(&grown, "meta....", 8);
     buf_add(&grown, "new\0\0\0\0\0", 8);
     p = buf_data(&grown);
-    p[5] = 1;                               /* minor */
+    p[5] = RECORD_MINOR + 1;
     p[6] = (char)(RECORD_HEADER_SIZE + 8);
     p[32] = 8;                              /* meta size */
     sum = crc32c(crc32c(0, seed, 8), p, 8);
@@ -208,6 +209,25 @@ static void a_later_minor_can_be_read(void **state)
     assert_int_equal(record_size_of(p), 0);
     buf_fini(&b);
     buf_fini(&grown);
+}
+
+/* Written before the flags about groups were there: none of them is set, the rest is as it was. */
+static void a_record_of_minor_0_is_read(void **state)
+{
+    const char *root = getenv("FRESHET_ROOT");
+    char *path = xasprintf("%s/tests/data/record-1.0", root != NULL ? root : "."), *bytes;
+    struct record r;
+    size_t n, size;
+
+    (void)state;
+    bytes = disk_slurp(path, 4096, &n);
+    assert_non_null(bytes);
+    assert_int_equal(bytes[5], 0);
+    assert_int_equal(record_read(&r, (struct span){ bytes, n }, 0, true, numbers, RECORD_NUMBERS_MAX, &size), RECORD_OK);
+    assert_true(r.kind == RECORD_ARTICLE && r.flags == 0 && r.n_numbers == 3 && size == n);
+    assert_true(span_eq(r.data, SPAN("Path: a!b\r\nX: y\r\n\r\nhello\r\n.\r\n")) && span_eq(r.source, SPAN("peer a")));
+    free(bytes);
+    free(path);
 }
 
 static void removed_ranges_are_stepped_through(void **state)
@@ -262,6 +282,7 @@ int main(void)
         cmocka_unit_test(zeroed_data_reads_as_gone),
         cmocka_unit_test(zeros_that_were_meant_are_not_gone),
         cmocka_unit_test(a_later_minor_can_be_read),
+        cmocka_unit_test(a_record_of_minor_0_is_read),
         cmocka_unit_test(removed_ranges_are_stepped_through),
         cmocka_unit_test(lengths_beyond_reason_are_bad),
     };
