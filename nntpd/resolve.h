@@ -3,7 +3,8 @@
  * Threads:  one of its own, which may wait; 'changed' is called on it.
  *           resolve_conf on any thread.
  * Errors:   a name that cannot be resolved now keeps the addresses it had, and
- *           is asked again after a minute.
+ *           is asked again after a minute; it is logged once.  One that takes
+ *           long keeps the others' answers back for a second at most after its own.
  */
 #ifndef NNTPD_RESOLVE_H
 #define NNTPD_RESOLVE_H
