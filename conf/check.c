@@ -39,6 +39,20 @@ static bool host_name(const char *s)
            strspn(s, LETTERS ".-_") == n && (last[0] == '\0' || last[strspn(last, "0123456789")] != '\0');
 }
 
+/* SHA-256 in hex, with or without colons. */
+static bool fingerprint(const char *s)
+{
+    size_t digits = 0;
+
+    for (; *s != '\0'; s++) {
+        if (strchr("0123456789abcdefABCDEF", *s) != NULL)
+            digits++;
+        else if (*s != ':')
+            return false;
+    }
+    return digits == 64;
+}
+
 /* "host:port", "192.0.2.1:119", "[2001:db8::1]:119". */
 static bool host_and_port(const char *s)
 {
@@ -141,6 +155,23 @@ static void check_listen(struct check *k, const struct conf_listen *l)
         wrong(k, "tls", "listen \"%s\": tls is not built in yet", l->address);
 }
 
+/* Who they are to us, and what we tell them. */
+static void check_login(struct check *k, const struct conf_peer *p)
+{
+    if (p->fingerprint != NULL && !fingerprint(p->fingerprint))
+        wrong(k, "fingerprint", "fingerprint: 64 hex digits are wanted, the SHA-256 of a certificate");
+    if (p->fingerprint != NULL && p->tls == CONF_TLS_NO)
+        wrong(k, "fingerprint", "fingerprint: without tls the peer shows no certificate");
+    if ((p->login_as != NULL) != (p->login_password != NULL))
+        wrong(k, p->login_as != NULL ? "login-as" : "login-password", "login-as and login-password go together");
+    if (p->login_as != NULL && p->tls == CONF_TLS_NO && !p->cleartext_login)
+        wrong(k, "login-as", "login-as: without tls the password may be read on its way; tls = starttls, or cleartext-login = true");
+    if (p->login_as != NULL && (p->login_as[0] == '\0' || strpbrk(p->login_as, " \t\r\n") != NULL))
+        wrong(k, "login-as", "login-as: a word is wanted");
+    if (p->login_password != NULL && (p->login_password[0] == '\0' || strpbrk(p->login_password, " \t\r\n") != NULL))
+        wrong(k, "login-password", "login-password: a word is wanted");
+}
+
 static void check_peer(struct check *k, const struct conf_peer *p)
 {
     struct net_cidr cidr;
@@ -159,6 +190,7 @@ static void check_peer(struct check *k, const struct conf_peer *p)
         wrong(k, "source", "source: \"%s\" is not a literal address", p->source);
     if (block_has(k->block, "path"))
         check_identities(k, "path", &p->path);
+    check_login(k, p);
     check_wildmats(k, "origins", &p->origins, false);
     if (p->hash != NULL && conf_read_hash(p->hash, &(struct conf_hash){ 0 }) != 0)
         wrong(k, "hash", "hash: \"%s\": a share is wanted, as 1/3 or 2-3/3", p->hash);

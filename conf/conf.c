@@ -227,7 +227,8 @@ static void complete(struct conf *c, const char *file)
         if (p->path.n == 0)
             setting_store(schema_find(BLOCK_peer, "path"), p, p->name);
         if (p->connect == NULL && strchr(p->address.v[0], '/') == NULL)
-            p->connect = xasprintf(strchr(p->address.v[0], ':') != NULL ? "[%s]:119" : "%s:119", p->address.v[0]);
+            p->connect = xasprintf(strchr(p->address.v[0], ':') != NULL ? "[%s]:%d" : "%s:%d", p->address.v[0],
+                                   p->tls == CONF_TLS_YES ? 563 : 119);
     }
 }
 

@@ -23,6 +23,7 @@
 enum conf_fsync { CONF_FSYNC_ALWAYS, CONF_FSYNC_INTERVAL, CONF_FSYNC_NEVER };
 enum conf_unknown { CONF_UNKNOWN_REFUSE, CONF_UNKNOWN_JUNK };          /* articles in no known group */
 enum conf_only { CONF_ANY, CONF_NOT, CONF_ONLY };                         /* what is sent to a peer */
+enum conf_tls { CONF_TLS_NO, CONF_TLS_STARTTLS, CONF_TLS_YES };           /* towards a peer */
 enum conf_stranger { CONF_STRANGER_REFUSE, CONF_STRANGER_READ };       /* hosts that nothing matches */
 
 struct conf_list { char **v; size_t n; };
@@ -78,7 +79,8 @@ struct conf_peer {                 /* peer "news.friend.net" { ... }            
     struct conf_list distributions;/* wanted ones, "!x" not; empty: all                        */
     struct conf_list exclude;      /* not what has these in Path                               */
     bool     send, accept, streaming;
-        bool     tls_verify;
+    enum conf_tls tls;             /* towards them                                             */
+    bool     tls_verify;
     char    *fingerprint;          /* of their certificate; NULL: by name and authority        */
     char    *login_as, *login_password;   /* at theirs; NULL: no login                         */
     bool     cleartext_login, compress;

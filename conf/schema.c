@@ -64,6 +64,7 @@ static const struct { const char *key, *names[6]; } choices[] = {
     { "fsync", { "always", "interval", "never" } },
     { "unknown-groups", { "refuse", "junk" } },
     { "strangers", { "refuse", "read" } },
+    { "tls", { "no", "starttls", "yes" } },
     { "control", { "any", "no", "only" } },
     { "moderated", { "any", "no", "only" } },
 };

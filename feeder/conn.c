@@ -23,6 +23,8 @@
 #define CONNECT_US     (30 * INT64_C(1000000))
 #define STRANGERS_MOST 50
 #define QUOTE_MOST     160
+#define WINDOW_FIRST   16
+#define WINDOW_LEAST   4
 #define SHARE          0.02                /* weight of one article in 'taken': the last 50 */
 #define SKIP_CHECK     0.95
 #define TAKE_CHECK     0.90
@@ -35,6 +37,7 @@ struct conn *conn_open(struct peer *p, const struct net_addr *to, const struct n
 
     c->peer = p;
     c->taken = 0.5;
+    c->window = WINDOW_FIRST < p->conf->window ? WINDOW_FIRST : (size_t)p->conf->window;
     c->opened_us = c->busy_us = c->heard_us = clock_mono_us();
     TAILQ_INIT(&c->away);
     net_text((const struct sockaddr *)&to->sa, c->address);
@@ -211,7 +214,7 @@ static void give_out(struct conn *c, struct work *w)
 
 void conn_work(struct conn *c)
 {
-    size_t window = c->state == CONN_IHAVE ? 1 : (size_t)c->peer->conf->window;
+    size_t window = c->state == CONN_IHAVE ? 1 : c->window;
     struct work *w;
 
     if (!conn_ready(c))
@@ -219,6 +222,7 @@ void conn_work(struct conn *c)
     send_wanted(c);
     while (c->n_away < window && stream_out_len(c->stream) < OUT_MOST && (w = peer_next_work(c->peer)) != NULL)
         give_out(c, w);
+    c->was_full |= c->n_away >= window;
 }
 
 /* ---- hearing ---- */
@@ -230,6 +234,23 @@ static void count_share(struct conn *c, bool wanted)
         c->no_check = true;
     else if (c->taken < TAKE_CHECK)
         c->no_check = false;
+}
+
+/* A window's worth of answers has come: is there more to be had from a larger one? */
+static void count_window(struct conn *c, bool later)
+{
+    size_t most = (size_t)c->peer->conf->window;
+
+    if (c->answers - c->window_at < c->window || (!later && !c->was_full))
+        return;
+    c->window_at = c->answers;
+    c->was_full = false;
+    if (later)
+        c->window = c->window / 2 > WINDOW_LEAST ? c->window / 2 : WINDOW_LEAST;
+    else
+        c->window *= 2;
+    if (c->window > most)
+        c->window = most;
 }
 
 static struct work *find_away(struct conn *c, struct span id)
@@ -311,6 +332,7 @@ static bool on_answer(struct conn *c, int code, struct span id, struct span line
     if (w == NULL)
         return on_stranger(c);
     c->answers++;
+    count_window(c, reply_meaning(code, streaming, w->state == WORK_SENT) == REPLY_LATER);
     if (w->state == WORK_VOID || w->state == WORK_VOID_LATER) {
         end_void(c, w);
         return true;
@@ -338,38 +360,6 @@ static bool on_answer(struct conn *c, int code, struct span id, struct span line
     return true;
 }
 
-static void ready(struct conn *c, enum conn_state state)
-{
-    c->state = state;
-    c->was_ready = true;
-    c->peer->dead_us = 0;
-    log_msg(LOG_NOTICE, "%s: connected to %s, %s", c->peer->name, c->address,
-            state == CONN_STREAM ? "streaming" : "IHAVE");
-}
-
-/* A reply before articles are in flight.  false: the connection was closed. */
-static bool on_greeting(struct conn *c, int code, struct span line)
-{
-    char text[QUOTE_MOST];
-
-    if (c->state == CONN_MODE) {
-        ready(c, code == 203 ? CONN_STREAM : CONN_IHAVE);
-        return true;
-    }
-    if (code != 200 && code != 201) {
-        conn_close(c, quote(line, text), true);
-        return false;
-    }
-    /* never CAPABILITIES first: there are peers that hang up at it */
-    if (c->peer->conf->streaming) {
-        stream_puts(c->stream, "MODE STREAM\r\n");
-        c->state = CONN_MODE;
-    } else {
-        ready(c, CONN_IHAVE);
-    }
-    return true;
-}
-
 /* false: the connection was closed. */
 static bool on_line(struct conn *c, struct span line)
 {
@@ -392,7 +382,17 @@ static bool on_line(struct conn *c, struct span line)
         conn_close(c, quote(line, text), code != 400 || !conn_ready(c) || c->n_away > 0);
         return false;
     }
-    return conn_ready(c) ? on_answer(c, code, id, line) : on_greeting(c, code, line);
+    return conn_ready(c) ? on_answer(c, code, id, line) : conn_greeting(c, code, quote(line, text));
+}
+
+/* A layer that begins drops what was read: the line must have left before. */
+static bool on_early_line(struct conn *c, struct span line, size_t used)
+{
+    char text[LINE_MOST];
+
+    memcpy(text, line.p, line.n);
+    buf_drop(stream_in(c->stream), used);
+    return on_line(c, (struct span){ text, line.n });
 }
 
 static void on_data(struct conn *c)
@@ -413,9 +413,13 @@ static void on_data(struct conn *c)
         }
         if (line.n > 0 && line.p[line.n - 1] == '\r')
             line.n--;
-        if (!on_line(c, line))
+        if (conn_ready(c)) {
+            if (!on_line(c, line))
+                return;
+            buf_drop(in, used);
+        } else if (!on_early_line(c, line, used)) {
             return;
-        buf_drop(in, used);
+        }
     }
     peer_run(c->peer);
 }
@@ -457,9 +461,10 @@ static void on_stream(struct stream *s, enum stream_event what, void *arg)
 
     switch (what) {
     case STREAM_CONNECTED:
-        c->state = CONN_BANNER;
+        (void)conn_connected(c);
         break;
     case STREAM_SECURE:
+        (void)conn_secured(c);
         break;
     case STREAM_DATA:
         on_data(c);

@@ -26,6 +26,7 @@
 #include "lib/disk.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "lib/tls.h"
 
 #ifndef FRESHET_CONF
 #define FRESHET_CONF "/etc/freshet/nntpd.conf"
@@ -90,6 +91,20 @@ static void let_go(struct peer **p)
     peer_free(p);
 }
 
+/* What peers with TLS need.  Without it those alone are not sent to. */
+static void set_tls(struct feeder *f)
+{
+    struct tls_options o = { .server = false };
+    bool wanted = false;
+    struct err e;
+
+    for (size_t i = 0; i < f->conf->n_peer; i++)
+        wanted |= f->conf->peer[i].send && f->conf->peer[i].tls != CONF_TLS_NO;
+    tls_unref(&f->tls);
+    if (wanted && (f->tls = tls_new(&o, NULL, &e)) == NULL)
+        log_msg(LOG_ERROR, "peers with TLS are not sent to: %s", e.text);
+}
+
 /* Make the peers of 'conf' out of those that are there; 'conf' is taken over. */
 static void set_peers(struct feeder *f, struct conf *conf)
 {
@@ -98,6 +113,7 @@ static void set_peers(struct feeder *f, struct conf *conf)
     size_t n = 0;
 
     f->conf = conf;
+    set_tls(f);
     f->begin = begin_at(f, conf->file);
     for (size_t i = 0; i < conf->n_peer; i++) {
         const struct conf_peer *c = &conf->peer[i];

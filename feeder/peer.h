@@ -37,6 +37,7 @@ struct conn;
 struct dial;
 struct peer;
 struct shelf;
+struct tls;
 
 enum work_state {
     WORK_QUEUED,
@@ -73,6 +74,7 @@ struct feeder {
     struct offer   *offer;
     struct artlog  *log;
     struct shelf   *shelf;            /* the articles' bytes                                */
+    struct tls     *tls;              /* for peers that want it; NULL: it cannot be had     */
     struct lane    *lane;             /* asks the name service                              */
     struct mailbox *home;
     struct peer   **peer;             /* in the order of 'offer'                            */

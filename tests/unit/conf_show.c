@@ -164,7 +164,8 @@ static void put_random(struct buf *out, const struct setting *s)
 static bool tied(const struct setting *s)
 {
     return strcmp(s->key, "tls") == 0 || strcmp(s->key, "article-max") == 0 || strcmp(s->key, "post-max") == 0 ||
-           strcmp(s->key, "queue") == 0 || strcmp(s->key, "send") == 0;
+           strcmp(s->key, "queue") == 0 || strcmp(s->key, "send") == 0 || strcmp(s->key, "fingerprint") == 0 ||
+           strncmp(s->key, "login-", 6) == 0;
 }
 
 static void put_block(struct buf *out, enum block b, const char *title)

@@ -1,0 +1,127 @@
+/* conn_hello.c - a connection from its first octet to its first article: what
+ * hello.c says is done here. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "feeder/conn.h"
+#include "lib/deflate.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "lib/tls.h"
+
+/* The host of "host:port" or "[address]:port". */
+static char *host_of(const char *connect)
+{
+    const char *colon = strrchr(connect, ':');
+    size_t n = colon != NULL ? (size_t)(colon - connect) : strlen(connect);
+
+    if (n >= 2 && connect[0] == '[' && connect[n - 1] == ']')
+        connect++, n -= 2;
+    return xasprintf("%.*s", (int)n, connect);
+}
+
+static bool begin_tls(struct conn *c)
+{
+    const struct conf_peer *p = c->peer->conf;
+    char *host = host_of(p->connect);
+    struct tls_want want = {
+        .verify = p->fingerprint != NULL ? TLS_VERIFY_PRINT : p->tls_verify ? TLS_VERIFY_NAME : TLS_VERIFY_NONE,
+        .name = host, .print = p->fingerprint,
+    };
+    struct err e = { .text = "TLS is not to be had here" };
+    bool begun = c->peer->f->tls != NULL && tls_begin_client(c->stream, c->peer->f->tls, &want, &e) == 0;
+
+    free(host);
+    if (!begun)
+        conn_close(c, e.text, true);
+    return begun;
+}
+
+static void ready(struct conn *c, enum conn_state state)
+{
+    struct tls_facts f;
+
+    c->state = state;
+    c->was_ready = true;
+    c->peer->dead_us = 0;
+    tls_facts(c->stream, &f);
+    log_msg(LOG_NOTICE, "%s: connected to %s, %s%s%s%s", c->peer->name, c->address,
+            state == CONN_STREAM ? "streaming" : "IHAVE", f.on ? ", " : "", f.on ? f.protocol : "",
+            deflate_on(c->stream) ? ", compressed" : "");
+}
+
+static bool act(struct conn *c, enum hello_do what, struct buf *out, const char *line)
+{
+    switch (what) {
+    case HELLO_SAY:
+        stream_write(c->stream, buf_data(out), buf_len(out));
+        return true;
+    case HELLO_TLS:
+        return begin_tls(c);
+    case HELLO_DEFLATE:
+        deflate_begin(c->stream);
+        buf_clear(out);
+        return act(c, hello_goes_on(&c->hello, out), out, line);
+    case HELLO_STREAMING:
+        ready(c, CONN_STREAM);
+        return true;
+    case HELLO_IHAVE:
+        ready(c, CONN_IHAVE);
+        return true;
+    case HELLO_REFUSED:
+        conn_close(c, line, true);
+        return false;
+    case HELLO_CLEARTEXT:
+        conn_close(c, "our password does not go out without TLS (cleartext-login = true allows it)", true);
+        return false;
+    }
+    bug("a step of the greeting");
+}
+
+/* A reload may have put the same words elsewhere; a change of them ends the connection. */
+static struct hello_wants wants_of(const struct conn *c)
+{
+    const struct conf_peer *p = c->peer->conf;
+
+    return (struct hello_wants){
+        .starttls = p->tls == CONF_TLS_STARTTLS, .encrypted = p->tls == CONF_TLS_YES,
+        .user = p->login_as, .password = p->login_password, .cleartext = p->cleartext_login,
+        .compress = p->compress, .streaming = p->streaming,
+    };
+}
+
+bool conn_connected(struct conn *c)
+{
+    struct hello_wants wants = wants_of(c);
+
+    hello_begin(&c->hello, &wants);
+    c->state = CONN_HELLO;
+    return !wants.encrypted || begin_tls(c);
+}
+
+bool conn_secured(struct conn *c)
+{
+    struct buf out = { 0 };
+    bool stands = true;
+
+    c->hello.wants = wants_of(c);
+    if (c->hello.step == HELLO_STARTTLS)         /* else the banner comes now */
+        stands = act(c, hello_goes_on(&c->hello, &out), &out, "");
+    buf_fini(&out);
+    return stands;
+}
+
+bool conn_greeting(struct conn *c, int code, const char *line)
+{
+    struct buf out = { 0 };
+    bool stands;
+
+    c->hello.wants = wants_of(c);
+    stands = act(c, hello_reply(&c->hello, code, &out), &out, line);
+
+    if (buf_len(&out) > 0)
+        memset(buf_data(&out), 0, buf_len(&out));           /* it may have held a password */
+    buf_fini(&out);
+    return stands;
+}
