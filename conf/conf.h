@@ -86,6 +86,9 @@ struct conf_peer {                 /* peer "news.friend.net" { ... }            
     bool     cleartext_login, compress;
     int      connections;          /* outgoing, at most                                        */
     int      incoming_connections; /* at most; 0: no limit                                     */
+    int      command_rate;         /* lines a second taken from them; 0: no limit              */
+    uint64_t byte_rate;            /* octets, the same                                         */
+    uint64_t article_max;          /* octets of wire form taken from them; 0: the site's       */
     int      window;               /* articles in flight, a connection                         */
     uint64_t size_max;             /* octets; 0: no limit                                      */
     uint64_t size_min;

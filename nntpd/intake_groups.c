@@ -155,12 +155,17 @@ enum verdict stage_groups(struct intake *in)
     in->about_groups = RECORD_GROUPS;
     while (groups_next(list, &at, &name)) {
         const struct group *g = find(in, name);
+        enum wildmat feeds;
         enum verdict v = GO_ON;
 
         if (c.first.n == 0)
             c.first = name;
         if (g != NULL)
             v = take_group(in, &c, name, g);
+        else if ((feeds = peers_feed(in, name)) == WILDMAT_POISON)
+            v = intake_say(in, V_POISONED, name);
+        else if (feeds == WILDMAT_NO)
+            c.forbidden = true;
         else if (like_newgroup(in))
             c.accepted = true;
         else

@@ -31,18 +31,35 @@ static void find_id(struct intake *in, struct span bytes)
     }
 }
 
+/* What the sender's blocks allow, the most generous one; never more than the site. */
+static uint64_t size_limit(const struct intake *in)
+{
+    uint64_t site = in->rules->site->article_max, most = 0;
+
+    for (size_t i = 0; i < in->n_peer; i++) {
+        uint64_t one = in->peer[i]->article_max;
+
+        if (one == 0 || one > site)
+            return site;
+        most = one > most ? one : most;
+    }
+    return in->n_peer > 0 ? most : site;
+}
+
+/* Over a peer's own limit alone, the article may come from another. */
 static enum verdict too_big(struct intake *in, uint64_t limit)
 {
     char text[80];
 
     find_id(in, in->block);
+    in->forgettable = in->true_size <= in->rules->site->article_max;
     snprintf(text, sizeof text, "%zu bytes exceeds local limit of %llu", in->true_size, (unsigned long long)limit);
     return intake_say(in, V_TOO_BIG, span_of(text));
 }
 
 enum verdict stage_wire(struct intake *in)
 {
-    uint64_t limit = in->rules->site->article_max;
+    uint64_t limit = size_limit(in);
 
     if (in->true_size > limit)
         return too_big(in, limit);

@@ -97,11 +97,14 @@ struct session {
     signed char healthy;                 /* store_healthy in this turn; -1: not asked            */
     bool  claimed;                       /* history may hold claims of ours                      */
     bool  counted;                       /* guests_enter was called                              */
+    bool  paced;                         /* waits until its peer's rates allow more              */
     const char *end_reason;              /* session_end was called                               */
 
     const struct conf *conf;             /* that the rights are from                             */
     struct rights rights;
     struct identity who;
+    struct guest_rates *rates;           /* of its peer; NULL: no limit                          */
+    struct event *pace_timer;            /* NULL until it had to wait                            */
     char  address[NET_TEXT_MAX];
     char *source;                        /* "peer NAME ADDRESS" or "reader ADDRESS"              */
     char *source_post;                   /* "post ADDRESS"                                       */
@@ -136,6 +139,13 @@ bool session_healthy(struct session *s);            /* can the store take articl
 
 static inline bool session_dead(const struct session *s) { return s->st == NULL; }
 static inline bool row_empty(const struct session *s) { return STAILQ_EMPTY(&s->row); }
+
+/* session_pace.c */
+void pace_set(struct session *s);                   /* its rights have changed                    */
+void pace_fini(struct session *s);
+/* With s->rates: must it wait before it looks at more input?  Then session_go comes by itself. */
+bool pace_wait(struct session *s);
+void pace_take(struct session *s, uint64_t lines, uint64_t octets);
 
 /* session_reply.c */
 void reply(struct session *s, const char *fmt, ...) printf_like(2, 3);     /* a line; CRLF is added */

@@ -105,6 +105,7 @@ void session_die(struct session *s, const char *reason)
     if (s->counted)
         guests_leave(s->h->guests, s->rights.peer[0]->name);
     s->h->guests->connections--;
+    pace_fini(s);
     looks_free(s);
     body_fini(&s->body);
     if (s->claimed)
@@ -150,6 +151,7 @@ void session_identify(struct session *s)
         s->group = NULL;
     if (s->rights.n_peer > 0)
         s->counted = guests_enter(h->guests, s->rights.peer[0]->name, s->rights.most);
+    pace_set(s);
     stream_set_timeout(s->st, s->rights.transit ? s->conf->site.peer_idle_us : s->conf->site.idle_us);
 }
 
@@ -314,7 +316,25 @@ static bool step(struct session *s)
     bug("session state");
 }
 
-/* Nothing more can be done now: is there a reason to end? */
+/* A step, within the rates of its peer. */
+static bool paced_step(struct session *s)
+{
+    size_t had = buf_len(stream_in(s->st));
+    uint64_t lines = s->n_lines;
+    bool more;
+
+    if (s->rates == NULL)
+        return step(s);
+    if (had > 0 && s->end_reason == NULL && pace_wait(s))
+        return false;
+    more = step(s);
+    if (!session_dead(s))
+        pace_take(s, s->n_lines - lines, had - buf_len(stream_in(s->st)));
+    return more;
+}
+
+/* Nothing more can be done now: is there a reason to end?  Not while input waits
+ * for its turn, or for room. */
 static void settle(struct session *s)
 {
     bool quiet = row_empty(s) && (s->state == SESS_LINE || s->state == SESS_BODY);
@@ -324,7 +344,7 @@ static void settle(struct session *s)
     if (s->end_reason != NULL) {
         reply(s, "400 %s: %s", s->h->conf->site.name, s->end_reason);
         session_finish(s, s->end_reason);
-    } else if (s->eof) {
+    } else if (s->eof && !s->paced && stream_out_len(s->st) <= OUT_HIGH) {
         const char *reason = s->state == SESS_BODY ? "closed by the other end within an article" : "closed by the other end";
 
         if (stream_out_len(s->st) > 0)
@@ -341,7 +361,7 @@ void session_go(struct session *s)
     session_ref(s);
     s->going = true;
     s->healthy = -1;
-    while (!session_dead(s) && step(s))
+    while (!session_dead(s) && paced_step(s))
         ;
     s->going = false;
     if (!session_dead(s)) {
@@ -357,7 +377,7 @@ void session_go(struct session *s)
 
 static void on_timeout(struct session *s)
 {
-    if (!row_empty(s) || s->state == SESS_AWAY)
+    if (!row_empty(s) || s->state == SESS_AWAY || s->paced)
         return;                     /* it waits for us, not we for it */
     if (s->state == SESS_LINE && s->rights.n_peer == 0)
         reply(s, "400 %s: idle for too long", s->conf->site.name);

@@ -186,8 +186,11 @@ static void add_right(struct rights *r, const struct conf_peer *p)
     r->peer[r->n_peer++] = p;
     r->transit = true;
     r->streaming |= p->streaming;
-    if (r->n_peer == 1)
-        r->most = (unsigned)p->incoming_connections;
+    if (r->n_peer > 1)
+        return;
+    r->most = (unsigned)p->incoming_connections;
+    r->command_rate = (uint64_t)p->command_rate;
+    r->byte_rate = p->byte_rate;
 }
 
 void rights_of(struct rights *r, struct who *w, const struct identity *id)
@@ -237,6 +240,11 @@ bool rights_may_post(const struct rights *r, struct span group)
 
 /* --- guests ------------------------------------------------------------ */
 
+struct guest {                      /* a peer, by name                                           */
+    unsigned here;                  /* connections                                               */
+    struct guest_rates rates;
+};
+
 struct guests *guests_new(uint64_t bytes_most)
 {
     struct guests *g = xcalloc(1, sizeof *g);
@@ -265,39 +273,57 @@ void guests_free(struct guests **g)
     *g = NULL;
 }
 
+/* With the lock held. */
+static struct guest *guest(struct guests *g, const char *peer)
+{
+    struct guest *one = map_get(g->by_peer, span_of(peer));
+
+    if (one == NULL) {
+        one = xcalloc(1, sizeof *one);
+        map_put(g->by_peer, span_of(peer), one);
+    }
+    return one;
+}
+
 bool guests_enter(struct guests *g, const char *peer, unsigned most)
 {
-    unsigned *n;
+    struct guest *one;
     bool in;
 
     lock_get(g->lock);
-    if ((n = map_get(g->by_peer, span_of(peer))) == NULL) {
-        n = xcalloc(1, sizeof *n);
-        map_put(g->by_peer, span_of(peer), n);
-    }
-    in = most == 0 || *n < most;
-    *n += in;
+    one = guest(g, peer);
+    in = most == 0 || one->here < most;
+    one->here += in;
     lock_put(g->lock);
     return in;
 }
 
 void guests_leave(struct guests *g, const char *peer)
 {
-    unsigned *n;
+    struct guest *one;
 
     lock_get(g->lock);
-    if ((n = map_get(g->by_peer, span_of(peer))) != NULL && *n > 0)
-        --*n;
+    one = guest(g, peer);
+    one->here -= one->here > 0;
     lock_put(g->lock);
 }
 
 unsigned guests_of(struct guests *g, const char *peer)
 {
-    unsigned *n, count;
+    unsigned here;
 
     lock_get(g->lock);
-    n = map_get(g->by_peer, span_of(peer));
-    count = n != NULL ? *n : 0;
+    here = guest(g, peer)->here;
     lock_put(g->lock);
-    return count;
+    return here;
+}
+
+struct guest_rates *guests_rates(struct guests *g, const char *peer)
+{
+    struct guest_rates *rates;
+
+    lock_get(g->lock);
+    rates = &guest(g, peer)->rates;
+    lock_put(g->lock);
+    return rates;
 }

@@ -23,6 +23,7 @@
 #include "conf/conf.h"
 #include "lib/map.h"
 #include "lib/net.h"
+#include "lib/rate.h"
 #include "lib/span.h"
 
 /* What the name service said: name to addresses.  Immutable, counted. */
@@ -53,6 +54,7 @@ struct rights {
     bool        streaming;          /* CHECK and TAKETHIS                                        */
     bool        newnews;
     unsigned    most;               /* connections of this peer at once; 0: no limit             */
+    uint64_t    command_rate, byte_rate;   /* a second, all its connections; 0: no limit         */
 };
 
 /* What is known of the other end: its address from the start, the rest by TLS
@@ -87,5 +89,9 @@ void guests_free(struct guests **g);
 bool guests_enter(struct guests *g, const char *peer, unsigned most);
 void guests_leave(struct guests *g, const char *peer);
 unsigned guests_of(struct guests *g, const char *peer);
+
+/* What a peer has sent of late, all its connections together; lives as long as 'g'. */
+struct guest_rates { struct rate commands, octets; };
+struct guest_rates *guests_rates(struct guests *g, const char *peer);
 
 #endif

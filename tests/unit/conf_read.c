@@ -292,6 +292,8 @@ static const struct { const char *text, *want; } rows[] = {
     { "site \"news!x\" { aliases = { good, \"b d\" } }\n" LISTEN,
       "1: site \"news!x\": not a name that can stand in a Path\n1: aliases: \"b d\" cannot stand in a Path\n" },
     { "site n {\n article-max = 64K\n post-max = 65K\n}\n" LISTEN, "3: post-max is above article-max\n" },
+    { "site n {\n article-max = 64K\n post-max = 1K\n}\n" LISTEN "peer p.example {\n article-max = 64K\n}\n"
+      "peer q.example {\n\n article-max = 65K\n}\n", "11: article-max is above the site's\n" },
     { "site n {\n article-max = 64M\n\n}\n" LISTEN, "2: queue must hold two of the largest articles (article-max)\n" },
     { "site n {\n article-max = 1x\n post-max = 2M\n}\n" LISTEN, "2: article-max: \"1x\" is not a size (as 64K, 1M, 2G)\n" },
     { SITE LISTEN "listen \"*:119\" { }\nlisten \"119\" { }\nlisten \"news.a:119\" { }\nlisten \"::1:119\" { }\n"
