@@ -9,7 +9,10 @@
 #include <stdint.h>
 #include <string.h>
 
-/* The code point at p (at least one octet left); *n octets were used. */
+#define STRAY UINT32_C(0x80000000)
+
+/* The code point at p (at least one octet left); *n octets were used.  An octet
+ * that is part of none is a character of its own, and no other's code point. */
 static uint32_t code_point(const char *p, size_t left, size_t *n)
 {
     unsigned char c = (unsigned char)p[0];
@@ -18,10 +21,10 @@ static uint32_t code_point(const char *p, size_t left, size_t *n)
 
     *n = 1;
     if (len == 1 || len > left)
-        return c;
+        return c < 0x80 ? c : STRAY | c;
     for (size_t i = 1; i < len; i++) {
         if (((unsigned char)p[i] & 0xc0) != 0x80)
-            return c;
+            return STRAY | c;
         v = v << 6 | ((unsigned char)p[i] & 0x3f);
     }
     *n = len;
@@ -55,7 +58,7 @@ static bool in_set(uint32_t c, const char *p, size_t n)
             high = code_point(p + i + 1, end - i - 1, &k);
             i += 1 + k;
         }
-        if (c >= low && c <= high)
+        if (c >= low && c <= high && ((low ^ high) & STRAY) == 0)
             found = true;
     }
     return found != negated;

@@ -61,14 +61,19 @@ void cmd_date(struct session *s, const struct call *c)
     reply(s, "111 %s", now);
 }
 
-/* Harmless at any time: nothing changes. */
+/* Harmless at any time: nothing changes.  But where there is nothing to read and
+ * nowhere to post, 5.3.2 wants the connection ended. */
 void cmd_mode_reader(struct session *s, const struct call *c)
 {
     (void)c;
-    if (s->rights.post.n > 0)
+    if (s->rights.post.n > 0) {
         reply(s, "200 Reader mode, posting allowed");
-    else
+    } else if (s->rights.read.n > 0) {
         reply(s, "201 Reader mode, no posting");
+    } else {
+        reply(s, "502 Transit service only");
+        session_finish(s, "wanted to read, which it may not");
+    }
 }
 
 void cmd_mode_stream(struct session *s, const struct call *c)

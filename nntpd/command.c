@@ -304,12 +304,18 @@ static void run_variant(struct session *s, struct call *c)
         run(s, c);
 }
 
+/* Its name is told when it can stand in a reply (RFC 3977 12.5: no bad UTF-8 from us). */
 static void unknown(struct session *s, const struct call *c)
 {
-    int n = (int)(c->name.n < 40 ? c->name.n : 40);
+    bool told = c->name.n <= 40;
 
+    for (size_t i = 0; told && i < c->name.n; i++)
+        told = c->name.p[i] > ' ' && c->name.p[i] < 0x7f;
     COUNT(s, unknown);
-    reply(s, "500 \"%.*s\" not known; try HELP", n, c->name.p);
+    if (told)
+        reply(s, "500 \"%.*s\" not known; try HELP", SPAN_F(c->name));
+    else
+        reply(s, "500 Command not known; try HELP");
 }
 
 bool command_line(struct session *s, struct span line)

@@ -194,12 +194,18 @@ static void do_restart(struct script *s, struct span rest) { (void)s, (void)rest
 
 static void do_group(struct script *s, struct span rest)
 {
-    struct span name = span_word(&rest), flag = span_word(&rest);
+    struct buf name = { 0 }, text = { 0 };
+    struct span flag;
 
     (void)s;
-    if (name.n == 0 || flag.n == 0)
+    expand(&name, span_word(&rest));
+    flag = span_word(&rest);
+    if (buf_len(&name) == 0 || flag.n == 0)
         site_fault("group NAME FLAG [TEXT]");
-    site_group(name, flag, span_trim(rest));
+    expand(&text, span_trim(rest));
+    site_group(buf_span(&name), flag, buf_span(&text));
+    buf_fini(&name);
+    buf_fini(&text);
 }
 
 /* The lines as they stand, each ended by LF. */
