@@ -334,7 +334,7 @@ int date_read_nntp(struct span date, struct span time, int64_t now, int64_t *t)
 {
     uint64_t d, h, y;
     int64_t this_year;
-    int m, day;
+    int m, day, second;
 
     if ((date.n != 6 && date.n != 8) || time.n != 6 || span_u64(date, &d) != 0 || span_u64(time, &h) != 0)
         return -1;
@@ -345,8 +345,10 @@ int date_read_nntp(struct span date, struct span time, int64_t now, int64_t *t)
         if ((int64_t)y > this_year)
             y -= 100;
     }
-    if (y < 1970 || h % 100 > 59 || make_time((int64_t)y, (int)(d / 100 % 100), (int)(d % 100), (int)(h / 10000),
-                                              (int)(h / 100 % 100), (int)(h % 100), 0, t) != 0)
+    second = (int)(h % 100);
+    if (y < 1900 || second > 60 || make_time((int64_t)y, (int)(d / 100 % 100), (int)(d % 100), (int)(h / 10000),
+                                             (int)(h / 100 % 100), second < 60 ? second : 59, 0, t) != 0)
         return -1;
+    *t += second == 60;                 /* a leap second is the next one's */
     return 0;
 }

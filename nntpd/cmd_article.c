@@ -265,7 +265,7 @@ static void article(struct session *s, const struct call *c, enum what what)
 
     if (c->n > 0 && c->arg[0].p[0] == '<')
         by_id(s, what, c->arg[0]);
-    else if (c->n > 0 && number_read(c->arg[0], &n) == 0 && n <= NUMBER_OUTSIDE_MAX)
+    else if (c->n > 0 && number_read(c->arg[0], &n) == 0)
         in_group(s, what, n, 0, false);
     else if (c->n > 0)
         reply(s, "501 Syntax error in article number or message-ID");

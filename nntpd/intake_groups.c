@@ -15,6 +15,7 @@ struct choice {
     struct span first;          /* name, for the sentence                     */
     bool unknown, forbidden;    /* some were passed over for these reasons    */
     bool accepted;              /* newgroup and its like: the group need not be there */
+    bool junk;                  /* one is j: junk when nothing else takes it  */
 };
 
 /* ---- what the peer may feed ---- */
@@ -84,10 +85,11 @@ static const struct group *behind(const struct intake *in, const struct group *g
     return text != NULL && text->alias != NULL ? find(in, span_of(text->alias)) : NULL;
 }
 
+/* What an alias stands for takes the article whatever its own flag says (RFC 6048 3.1). */
 static enum verdict take_group(struct intake *in, struct choice *c, struct span name, const struct group *named)
 {
-    const struct group *g = behind(in, named);
-    char flag = g != NULL ? atomic_load(&g->flag) : 'x';
+    const struct group *to = behind(in, named);
+    char flag = atomic_load(&named->flag);
 
     in->about_groups |= RECORD_KNOWN;
     if (flag == 'm' && !hdr_has(&in->h, HDR_APPROVED))
@@ -101,12 +103,12 @@ static enum verdict take_group(struct intake *in, struct choice *c, struct span 
     case WILDMAT_YES:
         break;
     }
-    if (flag == 'm')
+    if (to != NULL && atomic_load(&to->flag) == 'm')
         in->about_groups |= RECORD_MODERATED;
     if (flag == 'j')
-        add_junk(in);
-    else if (flag != 'x' && flag != '=')
-        groups_add(in, g);
+        c->junk = true;
+    else if (flag != 'x')
+        groups_add(in, to);
     return GO_ON;
 }
 
@@ -173,6 +175,8 @@ enum verdict stage_groups(struct intake *in)
         if (v != GO_ON)
             return v;
     }
+    if (in->n_groups == 0 && c.junk)
+        add_junk(in);
     if (in->n_groups == 0 && !c.accepted)
         return none_left(in, &c);
     return in->is_control ? groups_for_control(in) : GO_ON;
