@@ -195,7 +195,7 @@ static void check_peer(struct check *k, const struct conf_peer *p)
     check_login(k, p);
     check_wildmats(k, "origins", &p->origins, false);
     if (p->hash != NULL && conf_read_hash(p->hash, &(struct conf_hash){ 0 }) != 0)
-        wrong(k, "hash", "hash: \"%s\": a share is wanted, as 1/3 or 2-3/3", p->hash);
+        wrong(k, "hash", "hash: \"%s\": a share is wanted, as 1/3 or 2-3/3 (1/3_4: by other octets)", p->hash);
     check_identities(k, "exclude", &p->exclude);
     check_wildmats(k, "groups", &p->groups, true);
     check_wildmats(k, "accept-groups", &p->accept_groups, true);

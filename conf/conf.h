@@ -133,11 +133,14 @@ void conf_changes(const struct conf *from, const struct conf *to, struct buf *ne
 /* A list of patterns as one "a,!b,@c" wildmat. */
 void conf_join(const struct conf_list *l, struct buf *out);
 
+bool conf_list_equal(const struct conf_list *a, const struct conf_list *b);
+
 /* Are all settings the same? */
 bool conf_peer_equal(const struct conf_peer *a, const struct conf_peer *b);
 
-/* "2-3/10": the parts 2 to 3 of 10.  -1: it is no share. */
-struct conf_hash { uint32_t from, to, of; };
+/* "2-3/10": the parts 2 to 3 of 10; "2-3/10_4": by octets of the sum that lie 4 before the last
+ * ones.  -1: it is no share. */
+struct conf_hash { uint32_t from, to, of, offset; };
 int conf_read_hash(const char *text, struct conf_hash *h);
 
 /* "comp.*:%s@moderators.example": a wildmat and a mail address, in which %s (once) is the group's

@@ -117,21 +117,28 @@ static int read_units(const char *text, bool time, int64_t *v)
     return -1;
 }
 
+static bool read_u32(struct span text, uint32_t *v)
+{
+    uint64_t u;
+
+    if (span_u64(text, &u) != 0 || u > 1000000)
+        return false;
+    *v = (uint32_t)u;
+    return true;
+}
+
 int conf_read_hash(const char *text, struct conf_hash *h)
 {
-    unsigned from, to, of;
-    int end = 0;
+    struct span rest = span_of(text), to, from, of;
 
-    if (strlen(text) > 32 || strspn(text, "0123456789-/") != strlen(text))
+    *h = (struct conf_hash){ 0 };
+    if (!span_next(&rest, '/', &to) || !span_next(&rest, '_', &of) || !span_next(&to, '-', &from))
         return -1;
-    if (sscanf(text, "%u-%u/%u%n", &from, &to, &of, &end) == 3 && text[end] == '\0')
-        ;
-    else if (sscanf(text, "%u/%u%n", &from, &of, &end) == 2 && text[end] == '\0')
-        to = from;
-    else
+    if (!read_u32(from, &h->from) || !read_u32(to.p != NULL ? to : from, &h->to) || !read_u32(of, &h->of))
         return -1;
-    *h = (struct conf_hash){ from, to, of };
-    return from >= 1 && from <= to && to <= of && of <= 1000000 ? 0 : -1;
+    if (rest.p != NULL && !read_u32(rest, &h->offset))
+        return -1;
+    return h->from >= 1 && h->from <= h->to && h->to <= h->of && h->offset <= 12 ? 0 : -1;
 }
 
 /* What may stand in a mail address that a command line or SMTP gets (no quotes, no comments). */

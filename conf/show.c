@@ -54,6 +54,16 @@ void conf_changes(const struct conf *from, const struct conf *to, struct buf *ne
         buf_puts(needs_restart, "listen: addresses are changed by a restart alone\n");
 }
 
+bool conf_list_equal(const struct conf_list *a, const struct conf_list *b)
+{
+    if (a->n != b->n)
+        return false;
+    for (size_t i = 0; i < a->n; i++)
+        if (strcmp(a->v[i], b->v[i]) != 0)
+            return false;
+    return true;
+}
+
 void conf_join(const struct conf_list *l, struct buf *out)
 {
     for (size_t i = 0; i < l->n; i++)

@@ -110,6 +110,7 @@ static void set_peers(struct feeder *f, struct conf *conf)
 {
     struct peer **now = xcalloc(conf->n_peer + 1, sizeof *now);
     struct conf *was = f->conf;
+    bool all = was != NULL && !conf_list_equal(&was->site.local_groups, &conf->site.local_groups);
     size_t n = 0;
 
     f->conf = conf;
@@ -122,7 +123,7 @@ static void set_peers(struct feeder *f, struct conf *conf)
         if (!c->send)
             continue;
         if (p != NULL)
-            peer_conf(p, c, n, !conf_peer_equal(p->conf, c));
+            peer_conf(p, c, n, all || !conf_peer_equal(p->conf, c));
         else
             p = peer_new(f, c, n);
         now[n++] = p;

@@ -1,78 +1,115 @@
 /* offer.c - who should get an article.  See offer.h.
  *
- * For each group name met, two rows of bits are kept: the peers that take the
- * group, and those for whom it is poison; for each name that a peer has in Path
- * or excludes, two more.  So the groups and the Path are walked once, whatever
- * the number of peers; the rest is asked only of the peers that are left.
+ * All is rows of bits, one bit a peer.  For each group name met two are kept: the
+ * peers that take the group, and those for whom it is poison; for each name that a
+ * peer has in Path or excludes, two more; for each rule the peers that have it.
  *
  *     group name ──▶ [takes it][poison]        name in Path ──▶ [has had it][excludes it]
+ *     rule ──▶ [who has it]
+ *
+ *     left = takes | poison;  then poison, Path and each broken rule take their peers out
+ *
+ * So groups, Path and rules are asked once, whatever the number of peers, and a
+ * rule only while somebody who has it is left.
  */
 #include "feeder/offer.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "article/groups.h"
 #include "article/path.h"
 #include "article/wildmat.h"
-#include "feeder/traits.h"
+#include "feeder/rules.h"
 #include "lib/buf.h"
 #include "lib/map.h"
 #include "lib/mem.h"
 
-#define NAMES_MOST 200000      /* group names remembered; beyond it the table is begun anew */
-#define PATH_NAME_MOST 1024    /* longer names in Path are nobody's                         */
+#define NAMES_MOST 100000      /* group names remembered; beyond it the table is begun anew */
+#define NAME_MOST  1024        /* longer names in Path are nobody's                         */
+#define VERB_MOST  50
 #define BIT(i) (UINT64_C(1) << ((i) % 64))
 
 const char *const offer_words[OFFER_WHYS] = {
-    "yes", "no wanted group", "a group is poison (@)", "in its Path already", "an excluded name is in Path",
-    "too large or too small", "too many hops", "too many groups", "distribution", "answers go to too many groups",
-    "control message, or none", "moderated, or not", "a group that is not known here", "who injected it",
-    "not posted here", "in another's share (hash)", "in a local group", "not an article",
+    [OFFER_YES] = "wanted",
+    [OFFER_NO_GROUP] = "in no group that it takes (groups)",
+    [OFFER_LOCAL] = "in a group that never leaves (local-groups)",
+    [OFFER_POISON] = "in a group that it takes nothing of (groups, @)",
+    [OFFER_IN_PATH] = "it has had it: it is in Path (path)",
+    [OFFER_EXCLUDED] = "a name that it does not want is in Path (exclude)",
+    [OFFER_TOO_LARGE] = "too large (size-max)",
+    [OFFER_TOO_SMALL] = "too small (size-min)",
+    [OFFER_HOPS] = "too many names in Path (hops-max)",
+    [OFFER_CROSSPOST] = "in too many groups (crosspost-max)",
+    [OFFER_FOLLOWUPS] = "answers go to too many groups (followup-max)",
+    [OFFER_WEIGHT] = "too many groups and answers (crosspost-weight-max)",
+    [OFFER_DISTRIBUTION] = "not its distribution (distributions)",
+    [OFFER_NO_DISTRIBUTION] = "without Distribution (require-distribution)",
+    [OFFER_CONTROL] = "a control message (control = no)",
+    [OFFER_NO_CONTROL] = "no control message (control = only)",
+    [OFFER_MODERATED] = "in a moderated group (moderated = no)",
+    [OFFER_UNMODERATED] = "in no moderated group (moderated = only)",
+    [OFFER_UNKNOWN_GROUP] = "in a group that is not known here (known-groups)",
+    [OFFER_ORIGIN] = "by who injected it (origins)",
+    [OFFER_NOT_OURS] = "not posted here (posted-here)",
+    [OFFER_HASH] = "in another's share (hash)",
+    [OFFER_NOT_ARTICLE] = "no article, or no longer here",
 };
 
-struct rules {
-    char  *groups, *origins;   /* one wildmat each */
-    struct conf_hash hash;     /* of 0: all        */
-    const struct conf_peer *p;
-};
+/* A list of patterns, and the peers that have it: many say the same. */
+struct list { char *wildmat; uint64_t *peers; };
 
 struct offer {
-    struct rules *peer;
+    const struct conf_peer **peer;
     size_t n, words;
-    char  *local;              /* a wildmat: groups that never leave; NULL: none */
-    bool   traits;             /* some peer asks for more than groups and Path   */
-    struct map *groups;        /* name -> 2 * words of bits */
-    struct map *names;         /* the same, lower case      */
-    uint64_t *here;            /* scratch: 4 * words        */
+    struct list *list;
+    size_t n_lists;
+    uint64_t *about_control, *about_junk;      /* peers whose lists name these groups        */
+    char  *local;                              /* a wildmat: groups that never leave; or NULL */
+    struct rules rules;
+    struct map *groups;        /* name -> [takes it][poison], then a word: it never leaves    */
+    struct map *names;         /* lower case -> [has had it][excludes it]                     */
+    uint64_t *here;            /* the same four for the article at hand, then: who is left    */
+    bool local_here;
 };
 
-/* What is asked of an article once for all peers. */
-struct facts {
-    const struct record *r;
-    struct span distribution;
-    struct traits t;
-    size_t n_groups, hops;
-    bool local;                /* in a group that never leaves */
-    const uint64_t *takes, *poison, *had, *excludes;
-};
+/* ---- rows ---- */
 
-/* ---- the rules ---- */
+static bool has(const uint64_t *row, size_t i)
+{
+    return (row[i / 64] & BIT(i)) != 0;
+}
 
-static struct span lower(struct span s, char out[PATH_NAME_MOST])
+static void or_row(uint64_t *to, const uint64_t *row, size_t n)
+{
+    for (size_t w = 0; w < n; w++)
+        to[w] |= row[w];
+}
+
+static bool meet(const uint64_t *a, const uint64_t *b, size_t n)
+{
+    for (size_t w = 0; w < n; w++)
+        if (a[w] & b[w])
+            return true;
+    return false;
+}
+
+/* ---- the peers ---- */
+
+/* 'out' has room for it. */
+static struct span lower(struct span s, char *out)
 {
     for (size_t i = 0; i < s.n; i++)
         out[i] = (char)(s.p[i] >= 'A' && s.p[i] <= 'Z' ? s.p[i] | 0x20 : s.p[i]);
     return (struct span){ out, s.n };
 }
 
-static uint64_t *row_of(struct offer *o, struct map *m, struct span key)
+static uint64_t *row_of(struct map *m, struct span key, size_t words)
 {
     uint64_t *row = map_get(m, key);
 
     if (row == NULL) {
-        row = xcalloc(2 * o->words, sizeof *row);
+        row = xcalloc(words, sizeof *row);
         map_put(m, key, row);
     }
     return row;
@@ -81,19 +118,57 @@ static uint64_t *row_of(struct offer *o, struct map *m, struct span key)
 /* 'row': 0 it has had it, 1 it excludes. */
 static void add_names(struct offer *o, const struct conf_list *names, size_t peer, size_t row)
 {
-    char text[PATH_NAME_MOST];
+    char text[NAME_MOST];
 
     for (size_t i = 0; i < names->n; i++) {
         struct span s = span_of(names->v[i]);
 
         if (s.n <= sizeof text)
-            row_of(o, o->names, lower(s, text))[row * o->words + peer / 64] |= BIT(peer);
+            row_of(o->names, lower(s, text), 2 * o->words)[row * o->words + peer / 64] |= BIT(peer);
     }
 }
 
-static bool asks_for_traits(const struct conf_peer *p)
+static char *joined(const struct conf_list *l)
 {
-    return p->followup_max > 0 || p->crosspost_weight_max > 0 || p->moderated != CONF_ANY || p->origins.n > 0;
+    struct buf text = { 0 };
+    char *s;
+
+    conf_join(l, &text);
+    s = xstrndup(buf_data(&text), buf_len(&text));
+    buf_fini(&text);
+    return s;
+}
+
+/* Does a pattern of the list begin with the name? */
+static bool is_about(const char *wildmat, const char *name)
+{
+    struct span rest = span_of(wildmat), one;
+
+    while (span_next(&rest, ',', &one)) {
+        if (one.n > 0 && (one.p[0] == '!' || one.p[0] == '@'))
+            one = span_from(one, 1);
+        if (span_starts(one, span_of(name)))
+            return true;
+    }
+    return false;
+}
+
+static void add_groups(struct offer *o, const struct conf_list *groups, size_t peer)
+{
+    char *wildmat = joined(groups);
+    size_t i = 0;
+
+    if (is_about(wildmat, "control"))
+        o->about_control[peer / 64] |= BIT(peer);
+    if (is_about(wildmat, "junk"))
+        o->about_junk[peer / 64] |= BIT(peer);
+    while (i < o->n_lists && strcmp(o->list[i].wildmat, wildmat) != 0)
+        i++;
+    if (i == o->n_lists)
+        o->list[o->n_lists++] = (struct list){ wildmat, xcalloc(o->words, sizeof *o->list[i].peers) };
+    else
+        free(wildmat);
+    o->list[i].peers[peer / 64] |= BIT(peer);
 }
 
 struct offer *offer_new(const struct conf *c)
@@ -101,37 +176,25 @@ struct offer *offer_new(const struct conf *c)
     struct offer *o = xcalloc(1, sizeof *o);
 
     o->peer = xcalloc(c->n_peer + 1, sizeof *o->peer);
-    for (size_t i = 0; i < c->n_peer; i++) {
-        struct buf list = { 0 };
-
-        if (!c->peer[i].send)
-            continue;
-        conf_join(&c->peer[i].groups, &list);
-        o->peer[o->n].groups = xstrndup(buf_data(&list), buf_len(&list));
-        buf_clear(&list);
-        conf_join(&c->peer[i].origins, &list);
-        o->peer[o->n].origins = xstrndup(buf_data(&list), buf_len(&list));
-        if (c->peer[i].hash != NULL)
-            (void)conf_read_hash(c->peer[i].hash, &o->peer[o->n].hash);
-        o->traits |= asks_for_traits(&c->peer[i]);
-        o->peer[o->n++].p = &c->peer[i];
-        buf_fini(&list);
-    }
+    for (size_t i = 0; i < c->n_peer; i++)
+        if (c->peer[i].send)
+            o->peer[o->n++] = &c->peer[i];
     o->words = o->n / 64 + 1;
-    if (c->site.local_groups.n > 0) {
-        struct buf list = { 0 };
-
-        conf_join(&c->site.local_groups, &list);
-        o->local = xstrndup(buf_data(&list), buf_len(&list));
-        buf_fini(&list);
-    }
+    o->list = xcalloc(o->n + 1, sizeof *o->list);
+    o->about_control = xcalloc(o->words, sizeof *o->about_control);
+    o->about_junk = xcalloc(o->words, sizeof *o->about_junk);
+    o->here = xcalloc(5 * o->words, sizeof *o->here);
     o->groups = map_new();
     o->names = map_new();
-    o->here = xcalloc(4 * o->words, sizeof *o->here);
+    if (c->site.local_groups.n > 0)
+        o->local = joined(&c->site.local_groups);
     for (size_t i = 0; i < o->n; i++) {
-        add_names(o, &o->peer[i].p->path, i, 0);
-        add_names(o, &o->peer[i].p->exclude, i, 1);
+        add_groups(o, &o->peer[i]->groups, i);
+        if (o->peer[i]->path_check)
+            add_names(o, &o->peer[i]->path, i, 0);
+        add_names(o, &o->peer[i]->exclude, i, 1);
     }
+    rules_make(&o->rules, o->peer, o->n, o->words);
     return o;
 }
 
@@ -154,11 +217,17 @@ void offer_free(struct offer **offer)
         return;
     forget(&o->groups);
     forget(&o->names);
-    for (size_t i = 0; i < o->n; i++)
-        free(o->peer[i].groups), free(o->peer[i].origins);
+    rules_free(&o->rules);
+    for (size_t i = 0; i < o->n_lists; i++) {
+        free(o->list[i].wildmat);
+        free(o->list[i].peers);
+    }
+    free(o->list);
+    free(o->about_control);
+    free(o->about_junk);
     free(o->local);
-    free(o->peer);
     free(o->here);
+    free(o->peer);
     free(o);
     *offer = NULL;
 }
@@ -180,66 +249,64 @@ static const uint64_t *group_row(struct offer *o, struct span group)
         forget(&o->groups);
         o->groups = map_new();
     }
-    row = row_of(o, o->groups, group);
-    for (size_t i = 0; i < o->n; i++) {
-        enum wildmat m = wildmat_poison(group, span_of(o->peer[i].groups));
+    row = row_of(o->groups, group, 2 * o->words + 1);
+    for (size_t i = 0; i < o->n_lists; i++) {
+        enum wildmat m = wildmat_poison(group, span_of(o->list[i].wildmat));
 
-        if (m == WILDMAT_YES)
-            row[i / 64] |= BIT(i);
-        else if (m == WILDMAT_POISON)
-            row[o->words + i / 64] |= BIT(i);
+        if (m != WILDMAT_NO)
+            or_row(row + (m == WILDMAT_POISON ? o->words : 0), o->list[i].peers, o->words);
     }
+    row[2 * o->words] = o->local != NULL && wildmat(group, span_of(o->local));
     return row;
 }
 
-static struct span range(const struct record *r, struct record_range at)
+/* A name beside those in Newsgroups, for the peers that ask for it; 'alone': nothing else counts for them. */
+static void add_beside(struct offer *o, struct span name, const uint64_t *peers, bool alone)
 {
-    return at.len > 0 && (size_t)at.at + at.len <= r->data.n ? (struct span){ r->data.p + at.at, at.len } : SPAN("");
-}
+    const uint64_t *row = group_row(o, name);
 
-static void or_row(uint64_t *to, const uint64_t *row, size_t n)
-{
-    for (size_t w = 0; w < n; w++)
-        to[w] |= row[w];
-}
+    for (size_t w = 0; w < o->words; w++) {
+        uint64_t keep = alone ? ~peers[w] : ~UINT64_C(0);
 
-/* A control message is looked for in "control.VERB" as well. */
-static void look_at_control(struct offer *o, const struct facts *f)
-{
-    char name[64];
-
-    if (f->t.control.n > 0 && f->t.control.n < sizeof name - 9) {
-        snprintf(name, sizeof name, "control.%.*s", SPAN_F(f->t.control));
-        or_row(o->here, group_row(o, span_of(name)), 2 * o->words);
+        o->here[w] = (o->here[w] & keep) | (row[w] & peers[w]);
+        o->here[o->words + w] = (o->here[o->words + w] & keep) | (row[o->words + w] & peers[w]);
     }
+}
+
+static bool any(const uint64_t *row, size_t n)
+{
+    return meet(row, row, n);
 }
 
 static void look_at_groups(struct offer *o, struct facts *f)
 {
-    struct span list = range(f->r, f->r->newsgroups), name;
+    struct span name, verb;
+    char text[8 + VERB_MOST] = "control.";
     size_t at = 0;
 
-    while (groups_next(list, &at, &name)) {
-        or_row(o->here, group_row(o, name), 2 * o->words);
-        f->local |= o->local != NULL && wildmat(name, span_of(o->local));
-        f->n_groups++;
+    o->local_here = false;
+    while (groups_next(f->groups, &at, &name)) {
+        const uint64_t *row = group_row(o, name);
+
+        or_row(o->here, row, 2 * o->words);
+        o->local_here |= row[2 * o->words] != 0;
     }
-    if (o->traits || (f->r->flags & RECORD_CONTROL))
-        traits_read(&f->t, f->r, f->n_groups);
-    look_at_control(o, f);
+    if (any(o->about_junk, o->words) && facts_in_junk(f))
+        add_beside(o, SPAN("junk"), o->about_junk, facts_homeless(f));
+    if (any(o->about_control, o->words) && (verb = facts_verb(f)).n > 0 && verb.n <= VERB_MOST)
+        add_beside(o, (struct span){ text, 8 + lower(verb, text + 8).n }, o->about_control, false);
 }
 
-static void look_at_path(struct offer *o, struct facts *f)
+static void look_at_path(struct offer *o, const struct record *r)
 {
-    struct span path = range(f->r, f->r->path), name;
-    char text[PATH_NAME_MOST];
+    struct span path = facts_range(r, r->path), name;
+    char text[NAME_MOST];
     const uint64_t *row;
     size_t at = 0;
 
     while (path_next(path, &at, false, &name))
         if (name.n <= sizeof text && (row = map_get(o->names, lower(name, text))) != NULL)
             or_row(o->here + 2 * o->words, row, 2 * o->words);
-    f->hops = path_hops(path);
 }
 
 static bool is_article(const struct record *r)
@@ -250,132 +317,31 @@ static bool is_article(const struct record *r)
 static void look(struct offer *o, const struct record *r, struct facts *f)
 {
     memset(o->here, 0, 4 * o->words * sizeof *o->here);
-    *f = (struct facts){ .r = r, .distribution = range(r, r->distribution),
-                         .takes = o->here, .poison = o->here + o->words,
-                         .had = o->here + 2 * o->words, .excludes = o->here + 3 * o->words };
+    facts_begin(f, r);
     look_at_groups(o, f);
-    look_at_path(o, f);
+    look_at_path(o, r);
+    for (size_t w = 0; w < o->words; w++)
+        o->here[4 * o->words + w] = o->here[w] | o->here[o->words + w];
 }
 
 /* ---- the decision ---- */
 
-/* An article without Distribution goes to all.  A value that is listed is
- * wanted, one with "!" is not; one that is not listed is wanted only when some
- * "!" is.  One wanted value is enough. */
-static bool distribution_wanted(const struct conf_list *rules, struct span values)
+/* Those of 'row' who are left (row NULL: all) are told 'reason' and leave. */
+static void take_out(struct offer *o, const uint64_t *row, enum offer_why reason, uint8_t *why)
 {
-    struct span v;
-    size_t at = 0;
+    uint64_t *left = o->here + 4 * o->words;
 
-    if (rules->n == 0 || groups_count(values) == 0)
-        return true;
-    while (groups_next(values, &at, &v)) {
-        bool hit = false, some_not = false;
+    for (size_t w = 0; w < o->words; w++) {
+        uint64_t out = row != NULL ? left[w] & row[w] : left[w];
 
-        for (size_t i = 0; i < rules->n; i++) {
-            bool not = rules->v[i][0] == '!';
-
-            some_not |= not;
-            if (!span_ieq(v, span_of(rules->v[i] + not)))
-                continue;
-            if (!not)
-                return true;
-            hit = true;
-        }
-        if (!hit && some_not)
-            return true;
+        for (left[w] &= ~out; out != 0; out &= out - 1)
+            why[w * 64 + (size_t)__builtin_ctzll(out)] = (uint8_t)reason;
     }
-    return false;
-}
-
-static bool has(const uint64_t *row, size_t i)
-{
-    return (row[i / 64] & BIT(i)) != 0;
-}
-
-static bool fits(enum conf_only rule, bool is)
-{
-    return rule == CONF_ANY || is == (rule == CONF_ONLY);
-}
-
-static bool origin_wanted(const struct rules *r, struct span origin)
-{
-    if (r->p->origins.n == 0)
-        return true;
-    return origin.n > 0 ? wildmat(origin, span_of(r->origins)) : r->p->origin_missing;
-}
-
-/* The same group named twice counts once. */
-static bool all_known(const struct facts *f)
-{
-    struct span list = range(f->r, f->r->newsgroups), name;
-    size_t n = 0, at = 0;
-
-    while (groups_next(list, &at, &name)) {
-        struct span before = { list.p, (size_t)(name.p - list.p) }, other;
-        size_t k = 0;
-        bool again = false;
-
-        while (groups_next(before, &k, &other))
-            again |= span_eq(other, name);
-        n += !again;
-    }
-    return f->r->n_numbers >= n;
-}
-
-/* The rules that few peers have. */
-static enum offer_why by_traits(const struct rules *r, const struct facts *f)
-{
-    const struct conf_peer *p = r->p;
-    struct span id = range(f->r, f->r->msgid);
-    uint32_t part;
-
-    if (p->posted_here && !(f->r->flags & RECORD_LOCAL))
-        return OFFER_NOT_OURS;
-    if (!fits(p->control, (f->r->flags & RECORD_CONTROL) != 0))
-        return OFFER_CONTROL;
-    if (!fits(p->moderated, f->t.moderated))
-        return OFFER_MODERATED;
-    if (p->followup_max > 0 && f->t.followups > (size_t)p->followup_max)
-        return OFFER_FOLLOWUPS;
-    if (p->crosspost_weight_max > 0 && f->n_groups + f->t.followups * f->t.followups > (size_t)p->crosspost_weight_max)
-        return OFFER_CROSSPOST;
-    if (p->known_groups && !all_known(f))
-        return OFFER_UNKNOWN_GROUP;
-    if (!origin_wanted(r, f->t.origin))
-        return OFFER_ORIGIN;
-    if (r->hash.of > 0 && ((part = traits_hash(id, r->hash.of)) < r->hash.from || part > r->hash.to))
-        return OFFER_HASH;
-    return OFFER_YES;
-}
-
-/* What is said of a peer that wants one of the groups. */
-static enum offer_why by_rest(const struct offer *o, size_t i, const struct facts *f)
-{
-    const struct conf_peer *p = o->peer[i].p;
-
-    if (f->local)
-        return OFFER_LOCAL;
-    if (has(f->poison, i))
-        return OFFER_POISON;
-    if (p->path_check && has(f->had, i))
-        return OFFER_IN_PATH;
-    if (has(f->excludes, i))
-        return OFFER_EXCLUDED;
-    if ((p->size_max > 0 && f->r->data.n > p->size_max) || f->r->data.n < p->size_min)
-        return OFFER_SIZE;
-    if (p->hops_max > 0 && f->hops > (size_t)p->hops_max)
-        return OFFER_HOPS;
-    if (p->crosspost_max > 0 && f->n_groups > (size_t)p->crosspost_max)
-        return OFFER_CROSSPOST;
-    if ((p->require_distribution && groups_count(f->distribution) == 0) ||
-        !distribution_wanted(&p->distributions, f->distribution))
-        return OFFER_DISTRIBUTION;
-    return by_traits(&o->peer[i], f);
 }
 
 size_t offer_all(struct offer *o, const struct record *r, uint8_t *why)
 {
+    const uint64_t *left = o->here + 4 * o->words;
     struct facts f;
     size_t many = 0;
 
@@ -385,23 +351,65 @@ size_t offer_all(struct offer *o, const struct record *r, uint8_t *why)
     }
     look(o, r, &f);
     memset(why, OFFER_NO_GROUP, o->n);
-    for (size_t w = 0; w < o->words; w++) {
-        for (uint64_t left = f.takes[w] | f.poison[w]; left != 0; left &= left - 1) {
-            size_t i = w * 64 + (size_t)__builtin_ctzll(left);
+    if (o->local_here)
+        take_out(o, NULL, OFFER_LOCAL, why);
+    take_out(o, o->here + o->words, OFFER_POISON, why);
+    take_out(o, o->here + 2 * o->words, OFFER_IN_PATH, why);
+    take_out(o, o->here + 3 * o->words, OFFER_EXCLUDED, why);
+    for (const struct rule *rule = o->rules.v; rule < o->rules.v + o->rules.n; rule++)
+        if (meet(left, rule->peers, o->words) && rule_breaks(rule, &f))
+            take_out(o, rule->peers, rule->why, why);
+    for (size_t w = 0; w < o->words; w++)
+        many += (size_t)__builtin_popcountll(left[w]);
+    take_out(o, NULL, OFFER_YES, why);
+    return many;
+}
 
-            why[i] = (uint8_t)by_rest(o, i, &f);
-            many += why[i] == OFFER_YES;
+/* *broken: the rule that is, where it is one. */
+static enum offer_why decide(struct offer *o, size_t peer, struct facts *f, const struct rule **broken)
+{
+    if (!has(o->here + 4 * o->words, peer))
+        return OFFER_NO_GROUP;
+    if (o->local_here)
+        return OFFER_LOCAL;
+    if (has(o->here + o->words, peer))
+        return OFFER_POISON;
+    if (has(o->here + 2 * o->words, peer))
+        return OFFER_IN_PATH;
+    if (has(o->here + 3 * o->words, peer))
+        return OFFER_EXCLUDED;
+    for (const struct rule *rule = o->rules.v; rule < o->rules.v + o->rules.n; rule++) {
+        if (has(rule->peers, peer) && rule_breaks(rule, f)) {
+            *broken = rule;
+            return rule->why;
         }
     }
-    return many;
+    return OFFER_YES;
 }
 
 enum offer_why offer_one(struct offer *o, size_t peer, const struct record *r)
 {
+    const struct rule *broken;
     struct facts f;
 
     if (!is_article(r))
         return OFFER_NOT_ARTICLE;
     look(o, r, &f);
-    return has(f.takes, peer) || has(f.poison, peer) ? by_rest(o, peer, &f) : OFFER_NO_GROUP;
+    return decide(o, peer, &f, &broken);
+}
+
+enum offer_why offer_explain(struct offer *o, size_t peer, const struct record *r, struct buf *out)
+{
+    const struct rule *broken = NULL;
+    enum offer_why why = OFFER_NOT_ARTICLE;
+    struct facts f;
+
+    if (is_article(r)) {
+        look(o, r, &f);
+        why = decide(o, peer, &f, &broken);
+    }
+    buf_puts(out, offer_words[why]);
+    if (broken != NULL)
+        rule_say(broken, &f, out);
+    return why;
 }
