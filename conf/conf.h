@@ -24,6 +24,7 @@ enum conf_fsync { CONF_FSYNC_ALWAYS, CONF_FSYNC_INTERVAL, CONF_FSYNC_NEVER };
 enum conf_unknown { CONF_UNKNOWN_REFUSE, CONF_UNKNOWN_JUNK };          /* articles in no known group */
 enum conf_only { CONF_ANY, CONF_NOT, CONF_ONLY };                         /* what is sent to a peer */
 enum conf_tls { CONF_TLS_NO, CONF_TLS_STARTTLS, CONF_TLS_YES };           /* towards a peer */
+enum conf_cancels { CONF_CANCELS_IGNORE, CONF_CANCELS_LOCK, CONF_CANCELS_ALL };
 enum conf_stranger { CONF_STRANGER_REFUSE, CONF_STRANGER_READ };       /* hosts that nothing matches */
 
 struct conf_list { char **v; size_t n; };
@@ -57,6 +58,7 @@ struct conf_site {                 /* site "news.example.org" { ... }, exactly o
     uint32_t connections_max;
     enum conf_unknown unknown_groups;
     enum conf_stranger strangers;
+    enum conf_cancels cancels;     /* which of them take an article away                       */
     bool     path_diagnostics;     /* RFC 5537 3.2.1                                           */
     bool     posting_host;         /* the client's address into Injection-Info                 */
     struct conf_list moderators;   /* "pattern:address", see conf_read_moderator               */

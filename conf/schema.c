@@ -63,6 +63,7 @@ static const struct { const char *key, *names[6]; } choices[] = {
     { "log-level", { "error", "warning", "notice", "info", "debug" } },
     { "fsync", { "always", "interval", "never" } },
     { "unknown-groups", { "refuse", "junk" } },
+    { "cancels", { "ignore", "lock", "all" } },
     { "strangers", { "refuse", "read" } },
     { "tls", { "no", "starttls", "yes" } },
     { "control", { "any", "no", "only" } },

@@ -26,6 +26,7 @@
 #include "history/his_claims.h"
 #include "history/his_db.h"
 #include "history/his_filter.h"
+#include "history/his_waiting.h"
 #include "lib/lock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
@@ -43,6 +44,7 @@ struct his {
     struct his_filter *filter;
     struct his_cache  *cache;
     struct his_claims *claims;
+    struct his_waiting *waiting;
     atomic_bool        ready;
     _Alignas(64) struct lock filter_lock;   /* "history.filter": who adds; 'closing'   */
     struct cond        wake;
@@ -133,15 +135,19 @@ static void *load_filter(void *arg)
 
 struct his *his_open(const struct his_options *o, struct err *e)
 {
-    struct his_db *db = his_db_open(o->bdb, e);
+    struct his_waiting *waiting = his_waiting_open(o->bdb, o->waiting_most > 0 ? o->waiting_most : HIS_WAITING_MOST, e);
+    struct his_db *db = waiting != NULL ? his_db_open(o->bdb, e) : NULL;
     struct his *h;
 
-    if (db == NULL)
+    if (db == NULL) {
+        his_waiting_close(&waiting);
         return NULL;
+    }
     if ((h = aligned_alloc(64, sizeof *h)) == NULL)
         die(1, "history: no memory");
     memset(h, 0, sizeof *h);
     h->db = db;
+    h->waiting = waiting;
     h->filter = his_filter_new();
     h->cache = his_cache_new(o->cache_entries > 0 ? o->cache_entries : 1u << 18);
     h->claims = his_claims_new(o->claim_us);
@@ -162,6 +168,7 @@ void his_close(struct his **his)
     cond_signal(&h->wake);
     lock_put(&h->filter_lock);
     pthread_join(h->loader, NULL);
+    his_waiting_close(&h->waiting);
     his_claims_free(&h->claims);
     his_cache_free(&h->cache);
     his_filter_free(&h->filter);
@@ -303,18 +310,55 @@ void his_published(struct his *h, const struct msgid_key *key, const struct his_
     his_claims_end(h->claims, key);
 }
 
+/* ---- cancels that wait: his_waiting.c ---- */
+
+bool his_awaited(const struct his *h, const struct msgid_key *target)
+{
+    return his_waiting_has(h->waiting, target);
+}
+
+bool his_awaited_by(struct his *h, const struct msgid_key *target, his_fits_fn *fits, void *arg)
+{
+    return his_waiting_fits(h->waiting, target, fits, arg);
+}
+
+void his_wait(struct his *h, struct txn *t, const struct his_wait *one)
+{
+    his_waiting_put(h->waiting, t, one);
+}
+
+void his_wait_published(struct his *h, const struct his_wait *one)
+{
+    his_waiting_published(h->waiting, one);
+}
+
+void his_settle(struct his *h, struct txn *t, const struct msgid_key *target)
+{
+    his_waiting_settle(h->waiting, t, target);
+}
+
+void his_settle_published(struct his *h, const struct msgid_key *target)
+{
+    his_waiting_settled(h->waiting, target);
+}
+
+int his_recall(struct his *h, struct err *e)
+{
+    return his_waiting_load(h->waiting, e);
+}
+
 int his_empty(struct his *h, struct err *e)
 {
     /* ids stay in the filter: it may say "perhaps" too often, never "no" wrongly */
     his_cache_clear(h->cache);
-    return his_db_empty(h->db, e);
+    return his_waiting_empty(h->waiting, e) != 0 ? -1 : his_db_empty(h->db, e);
 }
 
 void his_counts(struct his *h, struct his_counts *out)
 {
     *out = (struct his_counts){
         .ids = his_filter_ids(h->filter), .filter_bits = his_filter_bits(h->filter),
-        .looks = h->looks, .false_hits = h->false_hits, .claims = his_claims_count(h->claims),
+        .looks = h->looks, .false_hits = h->false_hits, .claims = his_claims_count(h->claims), .waiting = his_waiting_count(h->waiting),
     };
     for (int i = 0; i < TALLIES; i++) {
         out->cache_hits += h->tally[i].cache_hits;

@@ -6,7 +6,7 @@
  * Crash:    what was applied is as durable as the database; claims do not
  *           survive: the peer will be asked again.
  * Memory:   24 bits an id for the filter, a fixed cache of the newest answers,
- *           64 bytes a claim in flight.
+ *           64 bytes a claim in flight, 150 a cancel without its article.
  * Standard: RFC 3977 6.3.2, RFC 4644 2.4 (431 while claimed).
  */
 #ifndef HISTORY_HISTORY_H
@@ -18,6 +18,7 @@
 #include "article/msgid.h"
 #include "lib/bdb.h"
 #include "lib/err.h"
+#include "lib/span.h"
 
 struct his;
 struct claim;        /* somebody is sending this id */
@@ -45,6 +46,7 @@ struct his_options {
     struct bdb *bdb;
     uint32_t    cache_entries;       /* newest answers kept in memory                  */
     int64_t     claim_us;            /* a claim that is not used dies after this       */
+    unsigned    waiting_most;        /* cancels without their article; 0: HIS_WAITING_MOST */
 };
 
 /* The filter is filled in the background; until it is, questions cost a look. */
@@ -79,6 +81,27 @@ void his_release(struct his *h, struct claim **c);
 /* All unfirm claims of an owner (its session died). */
 void his_release_owner(struct his *h, const void *owner);
 
+/* Cancels that came before their article.  'facts' are the caller's octets; the
+ * newest waiting_most cancels are kept.  The questions are answered from memory,
+ * on any thread; his_fits_fn is called under a lock and asks nothing of history. */
+#define HIS_WAITING_MOST 65536
+struct his_wait { uint64_t seq; struct msgid_key target; struct span facts; };
+typedef bool his_fits_fn(struct span facts, void *arg);
+bool his_awaited(const struct his *h, const struct msgid_key *target);
+bool his_awaited_by(struct his *h, const struct msgid_key *target, his_fits_fn *fits, void *arg);
+
+/* Within the applier's transaction: one waits from now on; none waits any longer for
+ * an id.  Each is told again, with 'published', when the transaction is committed.
+ * Twice changes nothing. */
+void his_wait(struct his *h, struct txn *t, const struct his_wait *one);
+void his_wait_published(struct his *h, const struct his_wait *one);
+void his_settle(struct his *h, struct txn *t, const struct msgid_key *target);
+void his_settle_published(struct his *h, const struct msgid_key *target);
+
+/* Read again from the database what waits: before anything is applied, at start and
+ * after bdb_reopen. */
+int  his_recall(struct his *h, struct err *e) need_result;
+
 /* Within the applier's transaction.  Twice changes nothing; a cancelled or
  * kept id is not turned into a refused one. */
 void his_apply(struct his *h, struct txn *t, const struct msgid_key *key, const struct his_entry *entry);
@@ -88,7 +111,7 @@ void his_published(struct his *h, const struct msgid_key *key, const struct his_
 
 int  his_empty(struct his *h, struct err *e) need_result;           /* rebuild */
 
-struct his_counts { uint64_t ids, filter_bits, cache_hits, filter_news, looks, false_hits, claims; };
+struct his_counts { uint64_t ids, filter_bits, cache_hits, filter_news, looks, false_hits, claims, waiting; };
 void his_counts(struct his *h, struct his_counts *out);
 
 #endif

@@ -63,7 +63,7 @@ static void cut_run(struct applier *a)
         const struct record *r = &a->todo.first->item.rec;
 
         weight += apply_weight(r);
-        if (a->n > 0 && (weight > APPLY_WEIGHT_MOST || apply_alone(r) || apply_alone(&a->rec[a->n - 1])))
+        if (a->n > 0 && (weight > APPLY_WEIGHT_MOST || apply_alone(&a->s->ix, r) || apply_alone(&a->s->ix, &a->rec[a->n - 1])))
             break;
         a->sub[a->n] = chain_take(&a->todo);
         a->rec[a->n] = *r;
@@ -124,7 +124,7 @@ static void publish_run(struct applier *a, int64_t us)
         a->sub[i]->claim = NULL;                 /* his_published has ended it */
         chain_add(&done, a->sub[i]);
     }
-    store_answer(s, &done, COMMIT_STORED, "");
+    store_answer(s, &done, s->ix.refused ? COMMIT_CANCELLED : COMMIT_STORED, "");
 }
 
 /* The database would not have the run: answer all that is durable "later", and
@@ -201,7 +201,7 @@ static int catch_up(struct store *s, struct err *e)
             return -1;
         groups_reopened(s->ix.groups);
     }
-    if (applied_get(&s->ix, &a, e) != 0)
+    if (his_recall(s->ix.his, e) != 0 || applied_get(&s->ix, &a, e) != 0)
         return -1;
     r = replay_new(&s->ix);
     rc = replay_published(s, r, a.seq + 1, e);

@@ -3,13 +3,10 @@
  *     kind        history      groups               overview
  *     ARTICLE     kept         high, count          a row a group
  *     REFUSED     refused
- *     CANCEL      cancelled    low, count           the target's rows go
+ *     CANCEL      cancelled
  *     GROUP ...   -            the group            -
  *
- * A cancel needs to know what is there (where its target lies, what the next
- * number above is).  Such questions cannot be asked within the transaction, so
- * they are asked before it, and a cancel is a run of its own: what they answer
- * is then all that came before it in the log, live and in a rebuild alike.
+ * What a cancel takes away, and what waits for whom: apply_cancel.c.
  */
 #include "nntpd/apply.h"
 
@@ -17,25 +14,16 @@
 #include <string.h>
 
 #include "lib/bytes.h"
-#include "lib/log.h"
 #include "lib/mem.h"
+#include "nntpd/apply_int.h"
 
 #define DAY_US (INT64_C(86400) * 1000000)
-
-/* What a cancel takes away: rows that are there. */
-struct target {
-    bool           found;
-    struct log_pos pos;
-    unsigned       n;
-    struct record_number numbers[RECORD_NUMBERS_MAX];
-    uint64_t       low[RECORD_NUMBERS_MAX];      /* of the group, when it is gone; 0: as it was */
-};
 
 struct run {
     struct indexes          *ix;
     const struct apply_item *items;
     unsigned                 n;
-    const struct target     *target;
+    const struct plan       *plan;       /* of a record that stands alone; else NULL */
 };
 
 #define APPLIED_SIZE 20
@@ -128,11 +116,6 @@ struct his_entry apply_entry(const struct record *r, const struct log_pos *pos, 
                                .size = pos->size, .day = (uint32_t)(r->arrived_us / DAY_US) };
 }
 
-bool apply_alone(const struct record *r)
-{
-    return r->kind == RECORD_CANCEL;
-}
-
 unsigned apply_weight(const struct record *r)
 {
     return 2 + 2 * r->n_numbers;
@@ -146,73 +129,21 @@ static enum his_state state_of(const struct record *r)
     return r->kind == RECORD_REFUSED ? HIS_REFUSED : HIS_CANCELLED;
 }
 
-/* The group's low mark when 'number' is gone from it; 0: it stays. */
-static int low_without(struct indexes *ix, uint32_t group, uint64_t number, uint64_t *low, struct err *e)
+static void apply_article(const struct run *run, struct txn *t, const struct apply_item *it)
 {
-    const struct group *g = group_by_id(ix->groups, group);
-    int found;
+    const struct record *r = it->rec;
+    struct his_entry entry = apply_entry(r, it->pos, state_of(r));
+    struct record gone = *r;
 
-    *low = 0;
-    if (g == NULL || atomic_load(&g->low) != number)
-        return 0;
-    if ((found = ov_near(ix->ov, group, number + 1, 1, low, e)) == 0)
-        *low = atomic_load(&g->high) + 1;
-    return found < 0 ? -1 : 0;
-}
-
-/* Keep of the target's numbers those that have a row. */
-static int find_rows(struct indexes *ix, struct target *t, unsigned n, struct err *e)
-{
-    struct log_pos pos;
-
-    for (unsigned i = 0; i < n; i++) {
-        int rc = ov_get(ix->ov, t->numbers[i].group, t->numbers[i].number, &pos, NULL, e);
-
-        if (rc < 0 || low_without(ix, t->numbers[i].group, t->numbers[i].number, &t->low[t->n], e) != 0)
-            return -1;
-        if (rc == 1)
-            t->numbers[t->n++] = t->numbers[i];
+    if (run->plan != NULL && run->plan->refused) {
+        record_set_gone(&gone, RECORD_GONE);       /* its numbers were given, and are nobody's */
+        r = &gone;
+        entry.state = HIS_CANCELLED;
     }
-    return 0;
-}
-
-/* What is it that 'cancel' cancels?  An article that cannot be read any more is
- * no reason to stop: its id is cancelled, its rows stay for `verify` to tell. */
-static int find_target(struct indexes *ix, const struct record *cancel, struct target *t, struct err *e)
-{
-    struct his_entry entry;
-    struct buf scratch = { 0 };
-    struct record rec;
-    enum his_answer a = his_look(ix->his, &cancel->key, &entry, e);
-    int rc;
-
-    t->found = false;
-    t->n = 0;
-    if (a == HIS_FAILED)
-        return -1;
-    if (a != HIS_SEEN || entry.state != HIS_KEPT)
-        return 0;
-    t->pos = (struct log_pos){ .segment = entry.segment, .offset = entry.offset, .size = entry.size };
-    if (artlog_read(ix->log, &t->pos, &rec, t->numbers, RECORD_NUMBERS_MAX, &scratch, e) != 0) {
-        log_msg(LOG_ERROR, "cancel: the article at %u/%llu cannot be read: %s", entry.segment,
-                (unsigned long long)entry.offset, e->text);
-        buf_fini(&scratch);
-        return 0;
-    }
-    t->found = true;
-    rc = find_rows(ix, t, rec.n_numbers, e);
-    buf_fini(&scratch);
-    return rc;
-}
-
-static void apply_cancel(const struct run *run, struct txn *t)
-{
-    const struct target *x = run->target;
-
-    for (unsigned i = 0; x->found && i < x->n; i++) {
-        ov_remove(run->ix->ov, t, x->numbers[i].group, x->numbers[i].number);
-        group_article_gone(run->ix->groups, t, x->numbers[i].group, x->numbers[i].number, x->low[i]);
-    }
+    if ((r->flags & RECORD_GONE) == 0)
+        ov_apply(run->ix->ov, t, r, it->pos, it->overview);
+    groups_apply(run->ix->groups, t, r);
+    his_apply(run->ix->his, t, &r->key, &entry);
 }
 
 /* The one function. */
@@ -223,25 +154,23 @@ static void apply_record(const struct run *run, struct txn *t, const struct appl
 
     switch (r->kind) {
     case RECORD_ARTICLE:
-        if ((r->flags & RECORD_GONE) == 0)
-            ov_apply(run->ix->ov, t, r, it->pos, it->overview);
-        groups_apply(run->ix->groups, t, r);
+        apply_article(run, t, it);
         break;
     case RECORD_CANCEL:
-        apply_cancel(run, t);
-        break;
     case RECORD_REFUSED:
+        entry = apply_entry(r, it->pos, state_of(r));
+        his_apply(run->ix->his, t, &r->key, &entry);
         break;
     case RECORD_GROUP:
     case RECORD_UNGROUP:
     case RECORD_SNAPSHOT:
         groups_apply(run->ix->groups, t, r);
-        return;
+        break;
     case RECORD_REMOVED:
-        return;                     /* nothing removes by age yet: only the format knows it */
+        break;                      /* nothing removes by age yet: only the format knows it */
     }
-    entry = apply_entry(r, it->pos, state_of(r));
-    his_apply(run->ix->his, t, &r->key, &entry);
+    if (run->plan != NULL)
+        plan_apply(run->ix, t, run->plan, r, it->pos);
 }
 
 static void work_run(struct txn *t, void *arg)
@@ -268,20 +197,21 @@ static void work_run(struct txn *t, void *arg)
 int apply_run(struct indexes *ix, const struct apply_item *items, unsigned n, struct err *e)
 {
     struct run run = { .ix = ix, .items = items, .n = n };
-    struct target *t = NULL;
+    struct plan *p = NULL;
     int rc = 0;
 
     need(n > 0);
-    if (apply_alone(items[0].rec)) {
+    ix->refused = false;
+    if (apply_alone(ix, items[0].rec)) {
         need(n == 1);
-        run.target = t = xmalloc(sizeof *t);
-        rc = find_target(ix, items[0].rec, t, e);
+        run.plan = p = xmalloc(sizeof *p);
+        rc = plan_make(ix, items[0].rec, p, e);
     }
     if (rc == 0)
         rc = bdb_run(ix->bdb, work_run, &run, e);
-    if (rc == 0 && t != NULL && t->found && ix->on_gone != NULL)
-        ix->on_gone(&t->pos, ix->on_gone_arg);
-    free(t);
+    if (rc == 0 && p != NULL)
+        plan_done(ix, p, items[0].rec, items[0].pos);
+    free(p);
     return rc;
 }
 

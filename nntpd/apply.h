@@ -11,6 +11,7 @@
 #ifndef NNTPD_APPLY_H
 #define NNTPD_APPLY_H
 
+#include "article/canlock.h"
 #include "history/history.h"
 #include "lib/bdb.h"
 #include "spool/artlog.h"
@@ -27,6 +28,7 @@ struct indexes {
     void           (*on_gone)(const struct log_pos *pos, void *arg);   /* a cancelled article's place, when
                                      nothing points there any more; may be NULL               */
     void            *on_gone_arg;
+    bool             refused;      /* of the last apply_run: its one article was cancelled before it came */
 };
 
 /* How far the database has come: the last record in it, and where the next begins. */
@@ -41,8 +43,15 @@ struct apply_item {
     struct span           overview;    /* the line without Xref; p NULL: made from the data   */
 };
 
-/* A cancel looks up what is there already, so it stands alone in its run. */
-bool apply_alone(const struct record *r);
+/* What takes something away, or is waited for, looks up what is there already: it
+ * stands alone in its run.  Ask when all before it is applied and published. */
+bool apply_alone(const struct indexes *ix, const struct record *r);
+
+/* THE rule who may cancel: an article with locks (RFC 8315) only he who has a key; one
+ * without, anybody if the site said so when the cancel came.  Keys and locks are marks. */
+bool cancel_reaches(enum record_cancels how, struct span keys, struct span locks);
+/* Has a cancel come before the article that reaches it?  From memory, any thread. */
+bool cancelled_before(struct his *h, const struct msgid_key *key, struct span locks);
 
 /* What a record touches in the database, about: runs are cut by the sum. */
 unsigned apply_weight(const struct record *r);

@@ -1,7 +1,7 @@
 /* intake.c - an article's way in: the list of stages and the engine that runs it.
  *
- *     relaying:  wire headers identity dates newsgroups path ─ claim ─ distribution groups ─ store
- *     posting:   lines fields groups values required body make ─ claim ─ store
+ *     relaying:  wire headers identity dates newsgroups path ─ claim cancelled distribution groups ─ store
+ *     posting:   lines fields groups values required body make ─ claim cancelled ─ store
  *
  * A refusal that is to be remembered takes the way through "claim" as well: so
  * a bad copy of an article that we have says "Duplicate", and one whose good
@@ -30,6 +30,7 @@ static const struct stage relaying[] = {
     { "newsgroups", stage_newsgroups },
     { "path", stage_path },
     { "history", stage_claim },
+    { "cancelled", stage_cancelled },
     { "distribution", stage_distribution },
     { "groups", stage_groups },
     { "store", stage_store },
@@ -45,6 +46,7 @@ static const struct stage posting[] = {
     { "body", stage_p_body },
     { "inject", stage_p_make },
     { "history", stage_claim },
+    { "cancelled", stage_cancelled },
     { "store", stage_store },
     { NULL, NULL },
 };
@@ -137,6 +139,7 @@ void intake_free(struct intake **inp)
     buf_fini(&in->made);
     buf_fini(&in->out);
     buf_fini(&in->overview);
+    buf_fini(&in->marks);
     free(in->source);
     free(in->address);
     free(in->named);

@@ -111,6 +111,9 @@ static enum verdict verdict_of(struct intake *in, const struct submission *sub)
     switch (sub->result) {
     case COMMIT_STORED:
         return V_STORED;
+    case COMMIT_CANCELLED:
+        in->forgettable = true;                     /* history has it as cancelled */
+        return V_CANCELLED;
     case COMMIT_LATER:
         return intake_say(in, V_LATER, span_of(sub->why));
     case COMMIT_NO_GROUP:
@@ -152,6 +155,7 @@ static struct submission *make_submission(struct intake *in)
     r->key = in->key;
     r->lines = (uint32_t)in->facts.lines;
     r->source = span_of(in->source);
+    intake_cancels(in, r);
     write_head(in, r);
     r->body = (uint32_t)(buf_len(&in->out) + 2);
     sub->item.part[0] = buf_span(&in->out);

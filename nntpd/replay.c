@@ -17,7 +17,7 @@
 struct held {
     struct record  rec;
     struct log_pos pos;
-    size_t data_at, source_at;            /* in 'bytes', which may move while it grows */
+    size_t data_at, source_at, marks_at;  /* in 'bytes', which may move while it grows */
     size_t numbers_at;
 };
 
@@ -56,6 +56,8 @@ static void point(struct replay *r)
 
         h->rec.data.p = buf_data(&r->bytes) + h->data_at;
         h->rec.source.p = buf_data(&r->bytes) + h->source_at;
+        h->rec.locks.p = buf_data(&r->bytes) + h->marks_at;
+        h->rec.keys.p = h->rec.locks.p + h->rec.locks.n;
         h->rec.numbers = (const struct record_number *)(void *)(buf_data(&r->numbers) + h->numbers_at);
         r->item[i] = (struct apply_item){ .rec = &h->rec, .pos = &h->pos };
     }
@@ -78,7 +80,7 @@ int replay_end(struct replay *r, struct err *e)
 static bool full(const struct replay *r, const struct record *rec)
 {
     return r->n == REPLAY_MOST || buf_len(&r->bytes) >= REPLAY_BYTES ||
-           r->weight + apply_weight(rec) > APPLY_WEIGHT_MOST || (r->n > 0 && (r->alone || apply_alone(rec)));
+           r->weight + apply_weight(rec) > APPLY_WEIGHT_MOST || (r->n > 0 && (r->alone || apply_alone(r->ix, rec)));
 }
 
 int replay_add(struct replay *r, const struct record *rec, const struct log_pos *pos, struct err *e)
@@ -87,7 +89,7 @@ int replay_add(struct replay *r, const struct record *rec, const struct log_pos 
 
     if (r->n > 0 && full(r, rec) && replay_end(r, e) != 0)
         return -1;
-    if (!buf_reserve(&r->bytes, rec->data.n + rec->source.n + 1))
+    if (!buf_reserve(&r->bytes, rec->data.n + rec->source.n + rec->locks.n + rec->keys.n + 1))
         return err_set(e, "no memory for a record of %zu octets", rec->data.n);
     h = &r->held[r->n++];
     *h = (struct held){ .rec = *rec, .pos = *pos, .data_at = buf_len(&r->bytes),
@@ -96,8 +98,11 @@ int replay_add(struct replay *r, const struct record *rec, const struct log_pos 
         buf_add_span(&r->bytes, rec->data);
     h->source_at = buf_len(&r->bytes);
     buf_add_span(&r->bytes, rec->source);
+    h->marks_at = buf_len(&r->bytes);
+    buf_add_span(&r->bytes, rec->locks);
+    buf_add_span(&r->bytes, rec->keys);
     buf_add(&r->numbers, rec->numbers, rec->n_numbers * sizeof *rec->numbers);
     r->weight += apply_weight(rec);
-    r->alone = apply_alone(rec);
+    r->alone = apply_alone(r->ix, rec);
     return 0;
 }

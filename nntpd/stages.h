@@ -1,5 +1,5 @@
 /* stages.h - what intake's stages share: the article on its way, the rules.
- * Private to intake.c, intake_stages.c, intake_groups.c, intake_put.c, inject*.c.
+ * Private to intake*.c and inject*.c.
  *
  * A stage looks at the article and answers GO_ON, a verdict, or AWAY (a job or
  * the store has it; what comes back calls intake_resume).
@@ -86,6 +86,7 @@ struct intake {
     struct submission *sub;
     struct buf      out;               /* the head as it is stored, without Xref               */
     struct buf      overview;
+    struct buf      marks;             /* of its locks and keys                                */
 
     enum verdict    verdict;
     char            detail[DETAIL_MOST + 1];
@@ -111,6 +112,9 @@ bool intake_note_id(struct intake *in, struct span id);
 stage_fn stage_wire, stage_headers, stage_identity, stage_dates, stage_newsgroups, stage_path, stage_distribution;
 /* intake_claim.c */
 stage_fn stage_claim;
+/* intake_cancel.c */
+stage_fn stage_cancelled;
+void intake_cancels(struct intake *in, struct record *r);   /* fill in locks, keys and target */
 /* intake_groups.c */
 stage_fn stage_groups;
 /* Give it to control.TYPE or control instead, when it is a control message. */

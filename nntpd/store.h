@@ -59,6 +59,7 @@ bool store_healthy(struct store *s, char *why, size_t size);
 enum commit_result {
     COMMIT_STORED,        /* durable, applied, published                                      */
     COMMIT_LATER,         /* our own trouble; nothing remains                                 */
+    COMMIT_CANCELLED,     /* the same, but a cancel was before it: nobody will see it             */
     COMMIT_NO_GROUP,      /* all its groups went away meanwhile; nothing remains              */
     COMMIT_STOPPED        /* the site is closing                                              */
 };

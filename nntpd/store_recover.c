@@ -114,7 +114,7 @@ static int recover(struct store *s, struct walk *w, struct err *e)
         log_msg(LOG_WARNING, "the last rebuild of the indexes was cut short: again");
         return find_and_rebuild(s, w, &a, e);
     }
-    if (begun < 0 || applied_get(&s->ix, &a, e) != 0)
+    if (begun < 0 || applied_get(&s->ix, &a, e) != 0 || his_recall(s->ix.his, e) != 0)
         return -1;
     if (artlog_recover(s->ix.log, a.seq, &a.end, on_tail, w, &behind, e) < 0 || replay_end(w->replay, e) != 0)
         return -1;

@@ -274,14 +274,13 @@ static uint64_t pack_batch(struct artlog *l, struct artlog_item **items, unsigne
     for (unsigned i = 0; i < n; i++) {
         struct artlog_item *it = items[i];
         struct record *r = &it->rec;
-        size_t bare = (size_t)(RECORD_HEADER_SIZE + r->n_numbers * 12 + r->source.n + r->data.n);
 
         need(r->data.n == it->part[0].n + it->part[1].n + it->part[2].n);
         r->seq = l->next_seq + i;
         r->synced = l->synced_seq - 1;
         it->pos = (struct log_pos){ .segment = l->cur->number, .offset = at, .size = (uint32_t)record_size(r) };
         record_pack(&l->heads, r, data_sum(it));
-        buf_add(&l->heads, zeros, it->pos.size - bare);
+        buf_add(&l->heads, zeros, it->pos.size - record_head_size(r) - r->data.n);
         at += it->pos.size;
     }
     return at;
@@ -299,7 +298,7 @@ static int list_batch(struct artlog *l, struct artlog_item **items, unsigned n)
     }
     for (unsigned i = 0; i < n; i++) {
         const struct record *r = &items[i]->rec;
-        size_t head = RECORD_HEADER_SIZE + r->n_numbers * 12 + r->source.n;
+        size_t head = record_head_size(r);
 
         add_iov(l, &k, p, pad + head);
         p += pad + head;

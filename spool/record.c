@@ -1,7 +1,10 @@
 /* record.c - the bytes of a record's header and meta.  Byte tables: doc/formats.md.
  *
- *     | header 128 | numbers 12 each | source | data ........ | 0-7 zeros |
- *     |<-- header_size -->|<--- meta_size --->|
+ *     | header 128 | numbers 12 each, source, target, locks, keys | data ........ | 0-7 zeros |
+ *     |<-- header_size -->|<----------------- meta_size ----------------->|
+ *
+ * Who may cancel an article and what it cancels stands in the meta, so that it
+ * outlives the article's bytes.
  *
  * The header's sum is seeded with the sequence number and covers header and
  * meta, so a record is good only at its own place in the order; the data has a
@@ -13,6 +16,7 @@
 #include <string.h>
 
 #include "lib/bytes.h"
+#include "article/canlock.h"
 #include "lib/crc32c.h"
 #include "lib/mem.h"
 
@@ -35,7 +39,10 @@ enum {                     /* offsets in the header */
     AT_RANGES = 72,        /* path, newsgroups, distribution, msgid: offset, length each */
     AT_N_NUMBERS = 104,
     AT_SOURCE_SIZE = 106,
-    AT_SYNCED = 112,       /* 108 and from 120 on: zeros, spare */
+    AT_N_LOCKS = 108,      /* since minor 2; zeros before */
+    AT_N_KEYS = 109,
+    AT_CANCELS = 110,
+    AT_SYNCED = 112,       /* 111 and from 120 on: zeros, spare */
 
     NUMBER_SIZE = 12,
     HEADER_MOST = 4096,    /* a later minor may make the header longer, but not without end */
@@ -50,14 +57,24 @@ static size_t padded(size_t n)
     return (n + 7) & ~(size_t)7;
 }
 
+static size_t target_size(unsigned cancels)
+{
+    return cancels != CANCELS_NOTHING ? sizeof (struct msgid_key) : 0;
+}
+
 static size_t meta_size(const struct record *r)
 {
-    return (size_t)r->n_numbers * NUMBER_SIZE + r->source.n;
+    return (size_t)r->n_numbers * NUMBER_SIZE + r->source.n + target_size(r->cancels) + r->locks.n + r->keys.n;
+}
+
+size_t record_head_size(const struct record *r)
+{
+    return RECORD_HEADER_SIZE + meta_size(r);
 }
 
 size_t record_size(const struct record *r)
 {
-    return padded(RECORD_HEADER_SIZE + meta_size(r) + r->data.n);
+    return padded(record_head_size(r) + r->data.n);
 }
 
 /* The sum over header and meta as if the sum's own field were zero. */
@@ -102,17 +119,26 @@ static void pack_header(char *p, const struct record *r, uint32_t data_crc)
     put_range(p + AT_RANGES + 24, r->msgid);
     put16(p + AT_N_NUMBERS, (uint16_t)r->n_numbers);
     put16(p + AT_SOURCE_SIZE, (uint16_t)r->source.n);
+    p[AT_N_LOCKS] = (char)(r->locks.n / CANLOCK_MARK);
+    p[AT_N_KEYS] = (char)(r->keys.n / CANLOCK_MARK);
+    p[AT_CANCELS] = (char)r->cancels;
     put64(p + AT_SYNCED, r->synced);
+}
+
+static bool marks_fit(struct span marks)
+{
+    return marks.n % CANLOCK_MARK == 0 && marks.n / CANLOCK_MARK <= CANLOCK_MOST;
 }
 
 void record_pack(struct buf *out, const struct record *r, uint32_t data_crc)
 {
-    size_t head = RECORD_HEADER_SIZE + meta_size(r);
+    size_t head = record_head_size(r);
     char fixed[RECORD_HEADER_SIZE], number[NUMBER_SIZE];
     size_t start = buf_len(out);
     char *p;
 
     need(r->n_numbers <= RECORD_NUMBERS_MAX && r->source.n <= UINT16_MAX && record_size(r) <= UINT32_MAX);
+    need(marks_fit(r->locks) && marks_fit(r->keys));
     pack_header(fixed, r, data_crc);
     buf_add(out, fixed, sizeof fixed);
     for (unsigned i = 0; i < r->n_numbers; i++) {
@@ -121,6 +147,9 @@ void record_pack(struct buf *out, const struct record *r, uint32_t data_crc)
         buf_add(out, number, sizeof number);
     }
     buf_add_span(out, r->source);
+    buf_add(out, r->target.b, target_size(r->cancels));
+    buf_add_span(out, r->locks);
+    buf_add_span(out, r->keys);
     p = buf_data(out) + start;
     put32(p + AT_HEAD_SUM, head_sum(p, head, r->seq));
 }
@@ -158,6 +187,22 @@ static bool range_fits(struct record_range r, uint64_t data)
     return (uint64_t)r.at + r.len <= data;
 }
 
+/* What stands behind the source's name: the target, locks and keys. */
+static bool read_cancels(struct record *r, const char *p, const char *m, size_t left)
+{
+    size_t locks = (size_t)(unsigned char)p[AT_N_LOCKS] * CANLOCK_MARK, keys = (size_t)(unsigned char)p[AT_N_KEYS] * CANLOCK_MARK;
+    unsigned cancels = (unsigned char)p[AT_CANCELS];
+
+    if (target_size(cancels) + locks + keys > left)
+        return false;
+    r->cancels = cancels <= CANCELS_ALL ? cancels : CANCELS_NOTHING;     /* what a later minor may mean */
+    memcpy(r->target.b, m, target_size(cancels));
+    m += target_size(cancels);
+    r->locks = (struct span){ m, locks };
+    r->keys = (struct span){ m + locks, keys };
+    return true;
+}
+
 static bool read_meta(struct record *r, const char *p, const struct lengths *l,
                       struct record_number *numbers, unsigned most)
 {
@@ -171,8 +216,9 @@ static bool read_meta(struct record *r, const char *p, const struct lengths *l,
     r->n_numbers = numbers != NULL ? n : 0;
     for (unsigned i = 0; i < r->n_numbers; i++)
         numbers[i] = (struct record_number){ get32(m + i * NUMBER_SIZE), get64(m + i * NUMBER_SIZE + 4) };
-    r->source = (struct span){ m + (size_t)n * NUMBER_SIZE, source };
-    return true;
+    m += (size_t)n * NUMBER_SIZE;
+    r->source = (struct span){ m, source };
+    return read_cancels(r, p, m + source, l->meta - (size_t)n * NUMBER_SIZE - source);
 }
 
 static bool read_fixed(struct record *r, const char *p, uint64_t data)

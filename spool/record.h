@@ -23,7 +23,7 @@
 
 #define RECORD_MAGIC       UINT32_C(0x63655246)   /* "FRec" */
 #define RECORD_MAJOR       1
-#define RECORD_MINOR       1
+#define RECORD_MINOR       2
 #define RECORD_HEADER_SIZE 128
 
 enum record_kind {
@@ -50,6 +50,12 @@ enum {                     /* record.flags */
     RECORD_JUNK      = 1 << 8  /* it went to "junk"                                          */
 };
 
+enum record_cancels {      /* does an article take another one away (cancel, Supersedes)?      */
+    CANCELS_NOTHING = 0,
+    CANCELS_BY_KEY  = 1,   /* the target, if a key of this one opens a lock of it              */
+    CANCELS_ALL     = 2    /* the same, and a target without locks                             */
+};
+
 struct record_number {     /* the article is 'number' in group 'group' */
     uint32_t group;
     uint64_t number;
@@ -70,6 +76,9 @@ struct record {
     struct record_range path, newsgroups, distribution, msgid;   /* field bodies, in data    */
     const struct record_number *numbers;
     unsigned  n_numbers;
+    enum record_cancels cancels;
+    struct msgid_key target;   /* with 'cancels': the key of the article that is to go         */
+    struct span locks, keys;   /* an article's marks (article/canlock.h), as many as CANLOCK_MOST */
     struct span source;        /* "peer news.example.org 192.0.2.1", "post <user>", "import" */
     struct span data;
 };
@@ -81,7 +90,8 @@ struct log_pos {
     uint32_t size;             /* header, meta, data and padding                             */
 };
 
-/* Size on disk; the caller has filled all of 'r' but seq and synced. */
+/* Size of header and meta, and of all on disk; the caller has filled all of 'r' but seq and synced. */
+size_t record_head_size(const struct record *r);
 size_t record_size(const struct record *r);
 
 /* Write header and meta to 'out' (data and padding follow it on disk). */

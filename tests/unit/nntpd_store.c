@@ -48,66 +48,6 @@ static void cancel(struct store *s, const char *id)
     submission_free(&sub);
 }
 
-static bool add_row(struct span key, struct span value, void *arg)
-{
-    struct buf *out = arg;
-
-    for (size_t i = 0; i < key.n; i++)
-        buf_printf(out, "%02x", (unsigned char)key.p[i]);
-    buf_puts(out, " = ");
-    for (size_t i = 0; i < value.n; i++)
-        buf_printf(out, "%02x", (unsigned char)value.p[i]);
-    buf_puts(out, "\n");
-    return true;
-}
-
-/* A group's row remembers, after a rebuild, numbers that were known before it: octets 32 to 39. */
-static bool add_group(struct span key, struct span value, void *arg)
-{
-    char row[512];
-
-    assert_in_range(value.n, 40, sizeof row);
-    memcpy(row, value.p, value.n);
-    memset(row + 32, 0, 8);
-    return add_row(key, (struct span){ row, value.n }, arg);
-}
-
-/* All rows of all trees, as text. */
-static char *dump(struct store *s)
-{
-    static const char *const trees[] = { "history", "groups", "overview", "meta" };
-    struct bdb_bulk bulk = { 0 };
-    struct buf out = { 0 };
-    struct err e = { 0 };
-    size_t n;
-
-    for (size_t i = 0; i < 4; i++) {
-        struct bdb_tree *t = bdb_tree(s->ix.bdb, trees[i], &e);
-
-        buf_printf(&out, "-- %s\n", trees[i]);
-        if (bdb_scan(t, (struct span){ 0 }, (struct span){ 0 }, &bulk, i == 1 ? add_group : add_row, &out, &e) != 0)
-            fail_msg("%s", e.text);
-    }
-    bdb_bulk_fini(&bulk);
-    buf_add(&out, "", 1);
-    return buf_steal(&out, &n);
-}
-
-static void same(char *a, char *b)
-{
-    if (strcmp(a, b) != 0) {
-        char *la, *lb, *sa, *sb;
-
-        for (la = strtok_r(a, "\n", &sa), lb = strtok_r(b, "\n", &sb); la != NULL || lb != NULL;
-             la = strtok_r(NULL, "\n", &sa), lb = strtok_r(NULL, "\n", &sb))
-            if (la == NULL || lb == NULL || strcmp(la, lb) != 0)
-                print_message("< %.300s\n> %.300s\n", la ? la : "", lb ? lb : "");
-        fail_msg("the trees differ");
-    }
-    free(a);
-    free(b);
-}
-
 /* Read an article back and compare its body. */
 static void readable(struct store *s, const char *id)
 {

@@ -17,11 +17,19 @@ static struct record sample(void)
         .arrived_us = INT64_C(1700000000000000), .body = 20, .lines = 1,
         .path = { 1, 2 }, .newsgroups = { 3, 4 }, .distribution = { 0, 0 }, .msgid = { 8, 9 },
         .numbers = two, .n_numbers = 2, .source = SPAN("peer news.example.org 192.0.2.1"),
-        .data = SPAN("Path: a!b\r\nX: y\r\n\r\nhello\r\n.\r\n"),
+        .data = SPAN("Path: a!b\r\nX: y\r\n\r\nhello\r\n.\r\n"), .cancels = CANCELS_BY_KEY,
+        .locks = SPAN("first lock......second lock....."), .keys = SPAN("a key..........."),
     };
 
     memset(r.key.b, 0xa5, sizeof r.key.b);
+    memset(r.target.b, 0x5a, sizeof r.target.b);
     return r;
+}
+
+/* Octets of its meta: two numbers, the source's name, the target, three marks. */
+static size_t meta_of(const struct record *r)
+{
+    return 2 * 12 + r->source.n + 16 + 3 * 16;
 }
 
 /* The record's bytes as they lie on disk. */
@@ -68,7 +76,29 @@ static void round_trip_keeps_every_field(void **state)
     assert_true(r.numbers[0].group == 7 && r.numbers[0].number == 3);
     assert_true(r.numbers[1].group == UINT32_MAX && r.numbers[1].number == UINT64_C(0x123456789abcdef0));
     assert_true(span_eq(r.source, in.source) && span_eq(r.data, in.data));
+    assert_int_equal(r.cancels, CANCELS_BY_KEY);
+    assert_memory_equal(&r.target, &in.target, sizeof r.target);
+    assert_true(span_eq(r.locks, in.locks) && span_eq(r.keys, in.keys));
     buf_fini(&b);
+}
+
+/* A record of the minor before cancels, as it was written then. */
+static void a_record_of_minor_1_is_read(void **state)
+{
+    const char *root = getenv("FRESHET_ROOT");
+    char *path = xasprintf("%s/tests/data/record-1.1", root != NULL ? root : "."), *bytes;
+    struct record in = sample(), r;
+    size_t n, size;
+
+    (void)state;
+    if ((bytes = disk_slurp(path, 4096, &n)) == NULL)
+        fail_msg("%s cannot be read", path);
+    assert_int_equal(record_read(&r, (struct span){ bytes, n }, in.seq, true, numbers, 2, &size), RECORD_OK);
+    assert_int_equal(size, n);
+    assert_true(r.cancels == CANCELS_NOTHING && r.locks.n == 0 && r.keys.n == 0);
+    assert_true(span_eq(r.source, in.source) && span_eq(r.data, in.data) && r.synced == in.synced && r.n_numbers == 2);
+    free(bytes);
+    free(path);
 }
 
 static void most_numbers_and_empty_fields_fit(void **state)
@@ -102,7 +132,7 @@ static void every_bit_flip_is_noticed(void **state)
 {
     struct record in = sample(), r;
     struct buf b = { 0 };
-    size_t size, end = RECORD_HEADER_SIZE + 24 + in.source.n + in.data.n;
+    size_t size, end = RECORD_HEADER_SIZE + meta_of(&in) + in.data.n;
 
     (void)state;
     pack(&b, &in);
@@ -157,13 +187,13 @@ static void zeroed_data_reads_as_gone(void **state)
 
     (void)state;
     pack(&b, &in);
-    memset(buf_data(&b) + RECORD_HEADER_SIZE + 24 + in.source.n, 0, in.data.n);
+    memset(buf_data(&b) + RECORD_HEADER_SIZE + meta_of(&in), 0, in.data.n);
     assert_int_equal(read_all(&r, &b, in.seq, numbers), RECORD_OK);
     assert_int_equal(r.flags, RECORD_LOCAL | RECORD_GONE);
     assert_true(r.data.n == 0 && r.body == 0 && r.path.len == 0 && r.msgid.len == 0);
     assert_int_equal(r.n_numbers, 2);
     assert_true(span_eq(r.source, in.source));
-    buf_data(&b)[RECORD_HEADER_SIZE + 24 + in.source.n + 5] = 1;
+    buf_data(&b)[RECORD_HEADER_SIZE + meta_of(&in) + 5] = 1;
     assert_int_equal(read_all(&r, &b, in.seq, numbers), RECORD_BAD);
     buf_fini(&b);
 }
@@ -275,6 +305,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(round_trip_keeps_every_field),
+        cmocka_unit_test(a_record_of_minor_1_is_read),
         cmocka_unit_test(most_numbers_and_empty_fields_fit),
         cmocka_unit_test(every_bit_flip_is_noticed),
         cmocka_unit_test(every_shorter_run_is_short),

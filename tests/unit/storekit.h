@@ -17,7 +17,7 @@
 #include "lib/lock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
-#include "nntpd/store.h"
+#include "nntpd/store_int.h"
 #include "tests/kit.h"
 
 #define MAYBE_UNUSED __attribute__((unused))
@@ -153,6 +153,66 @@ MAYBE_UNUSED static void site_verify(struct store *s)
 MAYBE_UNUSED static uint64_t site_high(struct store *s, const char *group)
 {
     return atomic_load(&group_find(store_groups(s), span_of(group))->high);
+}
+
+MAYBE_UNUSED static bool add_row(struct span key, struct span value, void *arg)
+{
+    struct buf *out = arg;
+
+    for (size_t i = 0; i < key.n; i++)
+        buf_printf(out, "%02x", (unsigned char)key.p[i]);
+    buf_puts(out, " = ");
+    for (size_t i = 0; i < value.n; i++)
+        buf_printf(out, "%02x", (unsigned char)value.p[i]);
+    buf_puts(out, "\n");
+    return true;
+}
+
+/* A group's row remembers, after a rebuild, numbers that were known before it: octets 32 to 39. */
+MAYBE_UNUSED static bool add_group(struct span key, struct span value, void *arg)
+{
+    char row[512];
+
+    assert_in_range(value.n, 40, sizeof row);
+    memcpy(row, value.p, value.n);
+    memset(row + 32, 0, 8);
+    return add_row(key, (struct span){ row, value.n }, arg);
+}
+
+/* All rows of all trees, as text. */
+MAYBE_UNUSED static char *dump(struct store *s)
+{
+    static const char *const trees[] = { "history", "groups", "overview", "waiting", "meta" };
+    struct bdb_bulk bulk = { 0 };
+    struct buf out = { 0 };
+    struct err e = { 0 };
+    size_t n;
+
+    for (size_t i = 0; i < 5; i++) {
+        struct bdb_tree *t = bdb_tree(s->ix.bdb, trees[i], &e);
+
+        buf_printf(&out, "-- %s\n", trees[i]);
+        if (bdb_scan(t, (struct span){ 0 }, (struct span){ 0 }, &bulk, i == 1 ? add_group : add_row, &out, &e) != 0)
+            fail_msg("%s", e.text);
+    }
+    bdb_bulk_fini(&bulk);
+    buf_add(&out, "", 1);
+    return buf_steal(&out, &n);
+}
+
+MAYBE_UNUSED static void same(char *a, char *b)
+{
+    if (strcmp(a, b) != 0) {
+        char *la, *lb, *sa, *sb;
+
+        for (la = strtok_r(a, "\n", &sa), lb = strtok_r(b, "\n", &sb); la != NULL || lb != NULL;
+             la = strtok_r(NULL, "\n", &sa), lb = strtok_r(NULL, "\n", &sb))
+            if (la == NULL || lb == NULL || strcmp(la, lb) != 0)
+                print_message("< %.300s\n> %.300s\n", la ? la : "", lb ? lb : "");
+        fail_msg("the trees differ");
+    }
+    free(a);
+    free(b);
 }
 
 /* Wait until the site is able to store again. */
