@@ -86,10 +86,35 @@ static size_t unescape(char *s, size_t n)
     return o;
 }
 
+/* Text that a terminal can show. */
+static void print_span(const char *before, struct span s)
+{
+    print_message("%s\"", before);
+    for (size_t i = 0; i < s.n; i++)
+        print_message(s.p[i] < ' ' || s.p[i] > '~' ? "\\x%02x" : "%c", (unsigned char)s.p[i]);
+    print_message("\"");
+}
+
+static unsigned rows_wrong;
+
+void kit_row_is(const struct kit_row *row, const char *what, struct span got, struct span wanted)
+{
+    if (span_eq(got, wanted))
+        return;
+    rows_wrong++;
+    print_message("row in line %d, %s: ", row->line, what);
+    print_span("got ", got);
+    print_span(", wanted ", wanted);
+    for (size_t i = 0; i < row->n; i++)
+        print_span(i == 0 ? "; cells " : " ", row->cell[i]);
+    print_message("\n");
+}
+
 void kit_table(const char *name, kit_row_fn *each, void *arg)
 {
     char path[512], *line = NULL;
     const char *root = getenv("FRESHET_ROOT");
+    unsigned rows = 0;
     size_t cap = 0;
     ssize_t n;
     FILE *f;
@@ -97,6 +122,7 @@ void kit_table(const char *name, kit_row_fn *each, void *arg)
     snprintf(path, sizeof path, "%s/tests/data/%s", root != NULL ? root : ".", name);
     if ((f = fopen(path, "r")) == NULL)
         fail_msg("%s: cannot be read (FRESHET_ROOT is the project's directory)", path);
+    rows_wrong = 0;
     for (int at = 1; (n = getline(&line, &cap, f)) > 0; at++) {
         struct kit_row row = { .line = at };
         char *p = line;
@@ -116,9 +142,12 @@ void kit_table(const char *name, kit_row_fn *each, void *arg)
                 break;
         }
         each(&row, arg);
+        rows++;
     }
     free(line);
     fclose(f);
+    if (rows == 0 || rows_wrong > 0)
+        fail_msg("%s: %u rows, %u wrong", name, rows, rows_wrong);
 }
 
 void kit_article(struct buf *out, const char *body, const char *name, ...)

@@ -23,7 +23,13 @@ const char *kit_path(const char *fmt, ...) printf_like(1, 2);   /* below it; sta
  * The first line names the columns and is passed over; "#" begins a comment line. */
 struct kit_row { size_t n; struct span cell[12]; int line; };
 typedef void kit_row_fn(const struct kit_row *row, void *arg);
-void kit_table(const char *name, kit_row_fn *each, void *arg);   /* fails the test when it cannot be read */
+
+/* Call 'each' for the rows.  Fails the test when there is none, and at the end
+ * when kit_row_is met a difference. */
+void kit_table(const char *name, kit_row_fn *each, void *arg);
+
+/* Print the row when 'got' is not what it wants, and go on: all such rows are told. */
+void kit_row_is(const struct kit_row *row, const char *what, struct span got, struct span wanted);
 
 /* An article in wire form: "Name: value" lines given are put in place of the
  * usual ones; a value of NULL leaves a field out.  End with a NULL name. */
