@@ -10,7 +10,7 @@
 
 #include "lib/span.h"
 
-#define GROUP_NAME_MAX 460      /* octets; fits a 512-octet command line */
+#define GROUP_NAME_MAX 460      /* octets; "211 count low high name" fits 512 (RFC 3977 3.1) */
 
 bool group_name_valid(struct span name);               /* RFC 5536 3.1.4, UTF-8 not allowed */
 

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* atext of RFC 5322, less what RFC 5536 keeps out of ids. */
+/* atext (RFC 5322 3.2.3). */
 static bool is_atext(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
@@ -42,11 +42,6 @@ static bool no_fold_literal(struct span s)
     return true;
 }
 
-bool msgid_domain_valid(struct span domain)
-{
-    return dot_atom(domain) || no_fold_literal(domain);
-}
-
 bool msgid_valid_lax(struct span id)
 {
     if (id.n < 3 || id.n > MSGID_MAX || id.p[0] != '<' || id.p[id.n - 1] != '>')
@@ -69,7 +64,7 @@ bool msgid_valid(struct span id)
         return false;
     left = (struct span){ id.p, (size_t)(at - id.p) };
     right = span_from(id, left.n + 1);
-    return dot_atom(left) && msgid_domain_valid(right);
+    return dot_atom(left) && (dot_atom(right) || no_fold_literal(right));
 }
 
 struct msgid_key msgid_key(const struct sipkey *secret, struct span id)
@@ -78,12 +73,12 @@ struct msgid_key msgid_key(const struct sipkey *secret, struct span id)
     struct msgid_key k;
     const char *at;
 
-    if (id.n <= sizeof folded && id.n > 0) {
+    /* the left side has no "@", a literal on the right may */
+    if (id.n > 0 && id.n <= sizeof folded && (at = memchr(id.p, '@', id.n)) != NULL) {
         memcpy(folded, id.p, id.n);
-        if ((at = memrchr(id.p, '@', id.n)) != NULL)
-            for (size_t i = (size_t)(at - id.p); i < id.n; i++)
-                if (folded[i] >= 'A' && folded[i] <= 'Z')
-                    folded[i] |= 32;
+        for (size_t i = (size_t)(at - id.p); i < id.n; i++)
+            if (folded[i] >= 'A' && folded[i] <= 'Z')
+                folded[i] |= 32;
         id.p = folded;
     }
     siphash128(secret, id.p, id.n, k.b);

@@ -17,14 +17,16 @@
 
 bool msgid_valid(struct span id);              /* strict: RFC 5536                           */
 bool msgid_valid_lax(struct span id);          /* printable, in angle brackets, 3 to 250     */
-bool msgid_domain_valid(struct span domain);   /* cases: message-id-domain.tsv               */
 
-/* The 128-bit history key: keyed SipHash over the id, the part after "@"
- * lower-cased (as INN does; two ids that differ only there are one article). */
+/* The 128-bit history key: keyed SipHash over the id, the part after the first
+ * "@" lower-cased (as INN does; two ids that differ only there are one article).
+ * An id over MSGID_MAX, which nobody can have, is taken as it is. */
 struct msgid_key { uint8_t b[16]; };
 struct msgid_key msgid_key(const struct sipkey *secret, struct span id);
 
-/* Make a new id "<time.random@domain>"; never the same twice. */
+/* Make a new id "<time.random.turn@domain>"; never the same twice.  Valid when
+ * 'domain' is a name of up to MSGID_DOMAIN_MAX octets. */
+#define MSGID_DOMAIN_MAX 200
 void msgid_make(struct buf *out, const char *domain, int64_t now_us, uint64_t random);
 
 #endif

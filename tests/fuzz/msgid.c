@@ -18,12 +18,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         char *at = memcpy(other, id.p, size);
 
         need(msgid_valid_lax(id) && size <= MSGID_MAX);
-        for (at = memrchr(other, '@', size); at < other + size; at++)
+        for (at = memchr(other, '@', size); at < other + size; at++)
             if (*at >= 'a' && *at <= 'z')
                 *at -= 32;
         b = msgid_key(&secret, (struct span){ other, size });
         need(memcmp(&a, &b, sizeof a) == 0);
     }
-    (void)msgid_domain_valid(id);
     return 0;
 }
