@@ -190,20 +190,19 @@ static bool take_time(struct scan *s, int *h, int *min, int *sec)
     return take_number(s, 2, sec) >= least;
 }
 
-/* "+0100"; lax: one to five digits, as "-500" and "+02120" are met. */
+/* "+0100": the minutes are within 59 (RFC 5322 3.3); lax: one to five digits,
+ * as "GMT+2", "-500" and "+02120" are met. */
 static bool take_offset(struct scan *s, int *minutes)
 {
     int sign = s->rest.p[0] == '-' ? -1 : 1, v, n;
 
     s->rest = span_from(s->rest, 1);
-    n = take_number(s, s->lax ? 9 : 5, &v);
-    if (s->lax && n >= 1 && n <= 2)
-        v *= 100;                                   /* "GMT+2" */
-    else if (s->lax && n == 5)
-        v = (v / 1000 % 100) * 100 + v % 100 % 60;  /* hours are the first two */
-    else if (n != 4 && !(s->lax && n == 3))
+    n = take_number(s, 6, &v);
+    if (s->lax ? n < 1 || n > 5 : n != 4)
         return false;
-    if (v / 100 > 23 || v % 100 > 59)
+    if (n <= 2)
+        v *= 100;
+    if (v / 100 > 99 || v % 100 > 59)
         return false;
     *minutes = sign * (v / 100 * 60 + v % 100);
     return true;
@@ -307,48 +306,50 @@ static void civil(int64_t z, int64_t *y, int *m, int *d)
     *y = yoe + era * 400 + (*m <= 2);
 }
 
+/* Cut a time into days since 1970 and seconds of the day. */
+static int64_t day_of(int64_t t, int *seconds)
+{
+    *seconds = (int)(t % 86400 + (t % 86400 < 0 ? 86400 : 0));
+    return t / 86400 - (t % 86400 < 0);
+}
+
 void date_write(int64_t t, char out[DATE_TEXT_MAX])
 {
     static const char *const day_name[] = { "Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed" };
     static const char *const month_name[] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                               "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
-    int64_t day = t / 86400 - (t % 86400 < 0), y, s = t - day * 86400;
-    int m, d;
+    int m, d, s;
+    int64_t day = day_of(t, &s), y;
 
     civil(day, &y, &m, &d);
-    snprintf(out, DATE_TEXT_MAX, "%s, %02d %s %04d %02d:%02d:%02d +0000", day_name[(day % 7 + 7) % 7], d,
-             month_name[m - 1], (int)y, (int)(s / 3600), (int)(s / 60 % 60), (int)(s % 60));
+    snprintf(out, DATE_TEXT_MAX, "%s, %02d %s %04lld %02d:%02d:%02d +0000", day_name[(day % 7 + 7) % 7], d,
+             month_name[m - 1], (long long)y, s / 3600, s / 60 % 60, s % 60);
 }
 
 void date_write_nntp(int64_t t, char out[DATE_TEXT_MAX])
 {
-    int64_t day = t / 86400 - (t % 86400 < 0), y, s = t - day * 86400;
-    int m, d;
+    int m, d, s;
+    int64_t day = day_of(t, &s), y;
 
     civil(day, &y, &m, &d);
-    snprintf(out, DATE_TEXT_MAX, "%04d%02d%02d%02d%02d%02d", (int)y, m, d, (int)(s / 3600), (int)(s / 60 % 60),
-             (int)(s % 60));
+    snprintf(out, DATE_TEXT_MAX, "%04lld%02d%02d%02d%02d%02d", (long long)y, m, d, s / 3600, s / 60 % 60, s % 60);
 }
 
 int date_read_nntp(struct span date, struct span time, int64_t now, int64_t *t)
 {
     uint64_t d, h, y;
     int64_t this_year;
-    int m, day, second;
+    int m, day;
 
     if ((date.n != 6 && date.n != 8) || time.n != 6 || span_u64(date, &d) != 0 || span_u64(time, &h) != 0)
         return -1;
     y = d / 10000;
-    if (date.n == 6) {                  /* RFC 3977 7.3.2: this century unless that is in the future */
+    if (date.n == 6) {                  /* RFC 3977 7.3.2: this century unless the year is to come */
         civil(now / 86400, &this_year, &m, &day);
         y += (uint64_t)(this_year / 100 * 100);
         if ((int64_t)y > this_year)
             y -= 100;
     }
-    second = (int)(h % 100);
-    if (y < 1900 || second > 60 || make_time((int64_t)y, (int)(d / 100 % 100), (int)(d % 100), (int)(h / 10000),
-                                             (int)(h / 100 % 100), second < 60 ? second : 59, 0, t) != 0)
-        return -1;
-    *t += second == 60;                 /* a leap second is the next one's */
-    return 0;
+    return make_time((int64_t)y, (int)(d / 100 % 100), (int)(d % 100), (int)(h / 10000), (int)(h / 100 % 100),
+                     (int)(h % 100), 0, t);
 }
