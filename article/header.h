@@ -11,7 +11,6 @@
 
 #include "lib/buf.h"
 #include "lib/span.h"
-#include "lib/utf8.h"
 
 /* The fields that news knows by name; HDR_OTHER for the rest. */
 enum hdr {
@@ -63,15 +62,16 @@ enum hdr    hdr_of(struct span name);                 /* case-blind; HDR_OTHER: 
 bool hdr_has(const struct headers *h, enum hdr which);
 struct span hdr_body(const struct headers *h, enum hdr which);   /* trimmed; p NULL: absent */
 
-/* Unfold (CRLF before blanks goes), tabs and other controls become blanks: the
- * form of overview fields and HDR replies (RFC 3977 8.3.2). */
+/* Unfold: CRLFs go; TAB, NUL and a lone CR or LF become a blank, other octets
+ * stay: the form of overview fields and HDR replies (RFC 3977 8.3.2, 8.5.2). */
 void hdr_unfold(struct buf *out, struct span body);
 
 /* Syntax as a poster must keep it (cases: header.tsv): printable or UTF-8, folds with text in each line. */
 bool hdr_name_valid(struct span name);
 bool hdr_body_valid(struct span body);
 
-/* The words without comments and folding, a blank between two (RFC 5322 3.2.2; cases: cfws.tsv). */
+/* The words without comments and folding, a blank between two; quoted strings
+ * but for folds as they are (RFC 5322 3.2.2, 3.2.4).  What is never closed goes to the end. */
 void hdr_skip_cfws(struct buf *out, struct span body);
 
 #endif

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "lib/utf8.h"
+
 bool hdr_name_valid(struct span name)
 {
     for (size_t i = 0; i < name.n; i++)
@@ -70,6 +72,21 @@ static size_t skip_comment(struct span s, size_t i)
     return i;
 }
 
+/* Copy one quoted string that begins at 'i', unfolded; return the place behind it. */
+static size_t copy_quoted(struct buf *out, struct span s, size_t i)
+{
+    do {
+        if (s.p[i] == '\\' && i + 1 < s.n)
+            buf_add(out, &s.p[i++], 1);
+        if (s.p[i] != '\r' && s.p[i] != '\n')
+            buf_add(out, &s.p[i], 1);
+        i++;
+    } while (i < s.n && s.p[i] != '"');
+    if (i < s.n)
+        buf_add(out, &s.p[i++], 1);
+    return i;
+}
+
 void hdr_skip_cfws(struct buf *out, struct span body)
 {
     size_t i = 0, from = buf_len(out);
@@ -88,7 +105,10 @@ void hdr_skip_cfws(struct buf *out, struct span body)
             if (apart && buf_len(out) > from)
                 buf_add(out, " ", 1);
             apart = false;
-            buf_add(out, &body.p[i++], 1);
+            if (c == '"')
+                i = copy_quoted(out, body, i);
+            else
+                buf_add(out, &body.p[i++], 1);
         }
     }
 }
