@@ -71,18 +71,6 @@ bool path_is_posted(struct span path)
     return false;
 }
 
-bool path_name_valid(struct span name)
-{
-    for (size_t i = 0; i < name.n; i++) {
-        char c = name.p[i];
-
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-              (c != '\0' && strchr(".-_:", c) != NULL)))
-            return false;
-    }
-    return name.n > 0 && name.p[0] != '.';         /* a leading dot is a diagnostic's */
-}
-
 void path_prepend(struct buf *out, struct span ours, enum path_sender how, struct span detail, struct span path)
 {
     buf_add_span(out, ours);

@@ -26,9 +26,6 @@ size_t path_hops(struct span path);
 /* Does the Path hold a POSTED diagnostic (the article was injected already)? */
 bool path_is_posted(struct span path);
 
-/* A usable path-identity (letters, digits, '.', '-', '_', ':'; RFC 5536 3.1.5)? */
-bool path_name_valid(struct span name);
-
 /* What we know of the one who sent it, for the diagnostic that we write. */
 enum path_sender {
     PATH_UNKNOWN,       /* no diagnostic: "us!..."                                         */

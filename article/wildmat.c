@@ -1,8 +1,9 @@
 /* wildmat.c - patterns for group names.  See wildmat.h.
  *
  * One star at a time is remembered, and only the last matters: so a match
- * costs at most pattern times text.  Texts are compared by code points when
- * they are valid there, by octets otherwise.
+ * costs at most pattern times text.  Letters are compared octet by octet; what
+ * "?", "*" and sets take is a character, and an octet where UTF-8 (in its old,
+ * six-octet width, as INN has it) is broken.
  */
 #include "article/wildmat.h"
 
@@ -64,30 +65,24 @@ static bool in_set(uint32_t c, const char *p, size_t n)
     return found != negated;
 }
 
-/* Does one element of the pattern (not a star) match at the text?  Return how
- * much of the pattern it is; *used of the text; 0: no. */
+/* Does one element of the pattern (not a star) match at the text, of which
+ * something is left?  Return how much of the pattern it is; *used of the text; 0: no. */
 static size_t match_one(const char *pat, size_t n, const char *text, size_t left, size_t *used)
 {
-    size_t k, set;
-    uint32_t c;
+    size_t set;
 
-    if (left == 0)
-        return 0;
-    c = code_point(text, left, used);
+    *used = 1;
     switch (pat[0]) {
     case '?':
+        (void)code_point(text, left, used);
         return 1;
-    case '\\':
-        if (n < 2)
-            return 0;                               /* a backslash that escapes nothing matches nothing */
-        return code_point(pat + 1, n - 1, &k) == c ? 1 + k : 0;
+    case '\\':                                      /* one that escapes nothing matches nothing */
+        return n > 1 && pat[1] == text[0] ? 2 : 0;
     case '[':
         set = set_length(pat, n);
-        if (set == 0)
-            return 0;
-        return in_set(c, pat, set) ? set : 0;
+        return set > 0 && in_set(code_point(text, left, used), pat, set) ? set : 0;
     default:
-        return code_point(pat, n, &k) == c ? k : 0;
+        return pat[0] == text[0] ? 1 : 0;
     }
 }
 
@@ -119,14 +114,14 @@ bool wildmat_simple(struct span text, struct span pattern)
 /* Cut the next item off a list: a comma ends it unless escaped or in a set. */
 static bool next_item(struct span *list, struct span *item)
 {
-    size_t i = 0, set;
+    size_t i = 0, set = 1;                          /* 0: no more set is closed, look for none */
 
     if (list->p == NULL)
         return false;
     while (i < list->n && list->p[i] != ',') {
         if (list->p[i] == '\\' && i + 1 < list->n)
             i += 2;
-        else if (list->p[i] == '[' && (set = set_length(list->p + i, list->n - i)) > 0)
+        else if (list->p[i] == '[' && set > 0 && (set = set_length(list->p + i, list->n - i)) > 0)
             i += set;
         else
             i++;
@@ -166,25 +161,4 @@ bool wildmat(struct span text, struct span list)
 enum wildmat wildmat_poison(struct span text, struct span list)
 {
     return match_list(text, list, true);
-}
-
-bool wildmat_valid(struct span list)
-{
-    struct span item;
-
-    if (list.n == 0)
-        return false;
-    while (span_next(&list, ',', &item)) {
-        if (item.n > 0 && item.p[0] == '!')
-            item = span_from(item, 1);
-        if (item.n == 0)
-            return false;
-        for (size_t i = 0; i < item.n; i++) {
-            unsigned char c = (unsigned char)item.p[i];
-
-            if (c <= ' ' || c == 0x7f || strchr("!\\[]", c) != NULL || (c == '@' && i == 0))
-                return false;
-        }
-    }
-    return true;
 }

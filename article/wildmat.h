@@ -16,7 +16,4 @@ bool wildmat_simple(struct span text, struct span pattern);           /* one pat
 bool wildmat(struct span text, struct span list);                     /* "a,!b,c": the last that matches wins */
 enum wildmat wildmat_poison(struct span text, struct span list);      /* "@x" too                             */
 
-/* Is the list inside the grammar of RFC 3977 4.2? */
-bool wildmat_valid(struct span list);
-
 #endif

@@ -69,19 +69,6 @@ static void posted_is_seen_with_and_without_detail_but_not_in_other_words(void *
     assert_false(path_is_posted(SPAN("a!POSTED!n")));
 }
 
-static void names_are_of_rfc_5536_3_1_5(void **state)
-{
-    static const char *const good[] = { "news.example.org", "a", "A-b_c", "2001:db8::1", "9.example" },
-                      *const bad[] = { "", ".POSTED", "a b", "a!b", "a,b", "caf\xc3\xa9", "a\r\n", "a/b", "a*" };
-
-    (void)state;
-    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
-        assert_true(path_name_valid(span_of(good[i])));
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        assert_false(path_name_valid(span_of(bad[i])));
-    assert_false(path_name_valid((struct span){ "a\0b", 3 }));
-}
-
 static void prepend(enum path_sender how, const char *detail, const char *wanted)
 {
     struct buf out = { 0 };
@@ -120,7 +107,6 @@ int main(void)
         cmocka_unit_test(folds_and_blanks_are_no_part_of_a_name), cmocka_unit_test(a_name_counts_whole_and_in_any_case),
         cmocka_unit_test(hops_are_identities_without_the_tail),
         cmocka_unit_test(posted_is_seen_with_and_without_detail_but_not_in_other_words),
-        cmocka_unit_test(names_are_of_rfc_5536_3_1_5),
         cmocka_unit_test(our_name_goes_in_front_with_the_diagnostic_and_the_rest_stays),
         cmocka_unit_test(an_injected_article_says_posted),
     };
