@@ -63,21 +63,13 @@ static size_t find_body(struct span block)
     return p != NULL ? (size_t)(p - block.p) + 4 : 0;
 }
 
-/* Count LFs; tell when a CR or LF stands alone. */
-static size_t count_lines(struct span s, bool *bare)
+static size_t count_lines(struct span s)
 {
-    size_t lines = 0, crs = 0;
+    size_t lines = 0;
     const char *end = s.p + s.n;
 
-    for (const char *p = s.p; (p = memchr(p, '\n', (size_t)(end - p))) != NULL; p++) {
-        lines++;
-        if (p == s.p || p[-1] != '\r')
-            *bare = true;
-    }
-    for (const char *p = s.p; !*bare && (p = memchr(p, '\r', (size_t)(end - p))) != NULL; p++)
-        crs++;
-    if (crs > lines)
-        *bare = true;
+    for (const char *p = s.p; (p = memchr(p, '\n', (size_t)(end - p))) != NULL; p++)
+        lines += p > s.p && p[-1] == '\r';
     return lines;
 }
 
@@ -98,8 +90,7 @@ enum wire_fault wire_check(struct span block, struct wire_facts *facts)
         return facts->body == 0 || (size_t)(nul - block.p) < facts->body ? WIRE_NUL_HEAD : WIRE_NUL_BODY;
     if (facts->body == 0)
         return WIRE_NO_BODY;
-    (void)count_lines((struct span){ block.p, facts->body }, &facts->bare);
-    facts->lines = count_lines(span_from(block, facts->body), &facts->bare);
+    facts->lines = count_lines(span_from(block, facts->body));
     if (facts->lines > 0)
         facts->lines--;                             /* the terminator's */
     return WIRE_OK;
@@ -107,14 +98,14 @@ enum wire_fault wire_check(struct span block, struct wire_facts *facts)
 
 size_t wire_bytes(struct span block)
 {
-    size_t n = block.n;
-    const char *end = block.p + block.n;
+    size_t n = block.n > 3 ? block.n - 3 : 0;       /* ".\r\n" */
+    const char *end, *p;
 
-    if (n >= 3)
-        n -= 3;                                     /* ".\r\n" */
-    if (block.n > 1 && block.p[0] == '.' && block.p[1] == '.')
-        n--;
-    for (const char *p = block.p; (p = memmem(p, (size_t)(end - p), "\r\n..", 4)) != NULL; p += 3)
+    if (n == 0)
+        return 0;
+    end = block.p + n;
+    n -= block.p[0] == '.';
+    for (p = block.p; (p = memmem(p, (size_t)(end - p), "\r\n.", 3)) != NULL; p += 3)
         n--;
     return n;
 }

@@ -35,16 +35,18 @@ enum wire_fault {
 };
 struct wire_facts {
     size_t body;         /* offset of the first byte after the blank line                        */
-    size_t lines;        /* lines of the body (the overview's :lines)                            */
-    bool   bare;         /* a CR or LF stands alone somewhere (kept as it is)                    */
+    size_t lines;        /* CRLFs in the body (RFC 3977 8.1.2); a lone CR or LF ends no line     */
 };
+
+/* Look at a whole block (as wire_scan found it).  The facts are filled when WIRE_OK. */
 enum wire_fault wire_check(struct span block, struct wire_facts *facts);
 
-/* Octets as RFC 3977 8.4 counts :bytes for a block in wire form: without the
- * doubled dots and the terminator. */
+/* Octets as RFC 3977 8.1.1 counts :bytes for a block in wire form: without the
+ * dots that the reader takes away and the terminator. */
 size_t wire_bytes(struct span block);
 
-/* Native text (LF or CRLF ends lines) to wire form, and back (LF). */
+/* Native text (LF or CRLF ends lines) to wire form, and back (LF; to the end
+ * of the block or of what there is of it). */
 void wire_from_text(struct buf *out, struct span text);
 void wire_to_text(struct buf *out, struct span block);
 
