@@ -44,7 +44,7 @@ static const struct {
     { "peer pause",    FEEDER,  1, 1, "NAME", "send nothing for the time being" },
     { "peer resume",   FEEDER,  1, 1, "NAME", "go on" },
     { "peer refeed",   FEEDER,  2, 5, "NAME SEQUENCE|--since TIME [--group WILDMAT]", "offer again what came since" },
-    { "why",           EITHER,  1, 1, "MESSAGE-ID", "what became of an article, and why" },
+    { "why",           EITHER,  1, 2, "MESSAGE-ID [PEER]", "what became of an article, and why" },
     { "cancel",        EITHER,  1, 2, "MESSAGE-ID [REASON]", "remove an article" },
     { "log list",      EITHER,  0, 2, "[FROM-SEQUENCE [COUNT]]", "records of the article log" },
     { "verify",        EITHER,  0, 0, "", "compare log and indexes" },

@@ -17,6 +17,7 @@
 #include "lib/stream.h"
 
 #define CALLER_US (30 * INT64_C(1000000))
+#define NO_PEER "%s: no peer of that name with send = true"
 
 struct door {
     struct feeder *f;
@@ -67,6 +68,14 @@ static size_t count_aside(const struct peer *p)
     for (size_t i = 0; i < p->cursor.n_exc; i++)
         n += p->cursor.exc[i].due_us == ASIDE;
     return n;
+}
+
+static struct peer *find_peer(struct door *d, const char *name)
+{
+    for (size_t i = 0; i < d->f->n_peer; i++)
+        if (strcmp(d->f->peer[i]->name, name) == 0)
+            return d->f->peer[i];
+    return NULL;
 }
 
 static void list_peers(struct door *d, struct peer *unused, char **word, struct buf *out)
@@ -219,17 +228,36 @@ static void refeed_peer(struct door *d, struct peer *p, char **word, struct buf 
            r.groups != NULL ? ", in " : "", r.groups != NULL ? r.groups : "");
 }
 
-/* What the rules say of a record, and where the peer is with it. */
-static void why_peer(struct door *d, struct peer *p, char **word, struct buf *out)
+/* ---- why a peer did or did not get an article ---- */
+
+static void why_one(struct door *d, struct peer *p, const struct record *r, struct buf *out)
 {
-    struct log_reader *reader;
-    struct record r;
-    struct log_pos pos;
-    struct err e;
-    uint64_t seq;
+    struct buf says = { 0 };
+    enum offer_why why = offer_explain(d->f->offer, p->index, r, &says);
     char place[100];
+
+    peer_place(p, r, place, sizeof place);
+    buf_add(&says, "", 1);
+    rpc_fields(out, "R", p->name, why == OFFER_YES ? "yes" : "no", buf_data(&says), place, NULL);
+    buf_fini(&says);
+}
+
+/* "peer why SEQUENCE [NAME]": what the rules in force say of the record, and where each peer is with it. */
+static void why(struct door *d, struct peer *unused, char **word, struct buf *out)
+{
+    struct peer *only = word[1] != NULL ? find_peer(d, word[1]) : NULL;
+    struct log_reader *reader = NULL;
+    struct err e = { 0 };
+    struct log_pos pos;
+    struct record r;
+    uint64_t seq;
     int rc;
 
+    (void)unused;
+    if (word[1] != NULL && only == NULL) {
+        rpc_error(out, NO_PEER, word[1]);
+        return;
+    }
     if (span_u64(span_of(word[0]), &seq) != 0 || seq == 0 || (reader = log_reader_new(d->f->log, seq, &e)) == NULL) {
         rpc_error(out, "%s: a sequence number is wanted (newsctl log list)", word[0]);
         return;
@@ -237,10 +265,10 @@ static void why_peer(struct door *d, struct peer *p, char **word, struct buf *ou
     if ((rc = log_reader_next(reader, &r, &pos, &e)) != 1 || r.seq != seq) {
         rpc_error(out, "record %s: %s", word[0], rc < 0 ? e.text : "not in the log");
     } else {
-        rpc_fields(out, "C", "name", "value", NULL);
-        rpc_fields(out, "R", "wanted", offer_words[offer_one(d->f->offer, p->index, &r)], NULL);
-        peer_place(p, seq, place, sizeof place);
-        rpc_fields(out, "R", "where", place, NULL);
+        rpc_fields(out, "C", "peer", "wanted", "why", "where", NULL);
+        for (size_t i = 0; i < d->f->n_peer; i++)
+            if (only == NULL || only == d->f->peer[i])
+                why_one(d, d->f->peer[i], &r, out);
         rpc_ok(out, "%s", "");
     }
     log_reader_free(&reader);
@@ -279,16 +307,8 @@ static void show_status(struct door *d, struct peer *unused, char **word, struct
 static const struct { const char *verb; door_fn *run; bool peer; size_t least, most; } commands[] = {
     { "list", list_peers, false, 0, 0 },  { "show", show_peer, true, 0, 0 },     { "flush", flush_peer, true, 0, 0 },
     { "pause", pause_peer, true, 0, 0 },  { "resume", resume_peer, true, 0, 0 }, { "refeed", refeed_peer, true, 1, 4 },
-    { "why", why_peer, true, 1, 1 },      { "status", show_status, false, 0, 0 },
+    { "why", why, false, 1, 2 },          { "status", show_status, false, 0, 0 },
 };
-
-static struct peer *find_peer(struct door *d, const char *name)
-{
-    for (size_t i = 0; i < d->f->n_peer; i++)
-        if (strcmp(d->f->peer[i]->name, name) == 0)
-            return d->f->peer[i];
-    return NULL;
-}
 
 /* "peer VERB [NAME [WORD...]]" */
 static void answer(struct door *d, char **w, size_t n, struct buf *out)
@@ -302,9 +322,9 @@ static void answer(struct door *d, char **w, size_t n, struct buf *out)
         if (n < first + commands[i].least || n > first + commands[i].most)
             rpc_error(out, "peer %s: wrong number of arguments", w[1]);
         else if (commands[i].peer && (p = find_peer(d, w[2])) == NULL)
-            rpc_error(out, "%s: no peer of that name with send = true", w[2]);
+            rpc_error(out, NO_PEER, w[2]);
         else
-            commands[i].run(d, p, w + 3, out);
+            commands[i].run(d, p, w + first, out);
         return;
     }
     rpc_error(out, "no such command");

@@ -293,24 +293,34 @@ int peer_save(struct peer *p, struct err *e)
 
 /* ---- for the operator ---- */
 
-void peer_place(struct peer *p, uint64_t seq, char *out, size_t n)
+/* Not settled: in the queue, or not reached. */
+static const char *place_ahead(const struct peer *p, const struct record *r)
 {
-    const struct exception *x = p->open ? cursor_find(&p->cursor, seq) : NULL;
-    const char *where = seq >= p->next ? "it has not come there yet" : "settled: sent, refused, or not wanted";
-
-    if (!p->open)
-        where = "it has no state";
     for (uint64_t i = p->head; i < p->tail; i++) {
         const struct work *w = p->ring[i % QUEUE_MOST];
 
-        if (w->seq == seq && w->state != WORK_DONE)
-            where = w->state == WORK_QUEUED ? "waits to be offered" :
-                    w->state == WORK_ASKED  ? "offered, no answer yet" :
-                    w->state == WORK_WANTED ? "wanted, to be sent in a moment" : "sent, no answer yet";
+        if (w->seq == r->seq && w->state != WORK_DONE)
+            return w->state == WORK_QUEUED ? "waits to be offered" :
+                   w->state == WORK_ASKED  ? "offered, no answer yet" :
+                   w->state == WORK_WANTED ? "wanted, to be sent in a moment" : "sent, no answer yet";
     }
-    if (x != NULL)
+    if (r->seq < p->next)
+        return NULL;
+    return too_young(p, r) ? "held back for a while (delay)" : "it has not come there yet";
+}
+
+void peer_place(struct peer *p, const struct record *r, char *out, size_t n)
+{
+    const struct exception *x = p->open ? cursor_find(&p->cursor, r->seq) : NULL;
+    const char *where = place_ahead(p, r);
+
+    if (!p->open)
+        where = "it has no state";
+    else if (x != NULL)
         where = x->due_us == ASIDE ? "set aside: the peer's answers made no sense" :
                 x->away            ? "deferred, now offered again" : "deferred, to be offered again";
+    else if (where == NULL)
+        where = "done with: it took it, had it, refused it, or it was not for it";
     snprintf(out, n, "%s", where);
 }
 

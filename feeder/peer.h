@@ -159,7 +159,7 @@ void peer_soon(struct peer *p);                                    /* peer_run i
 /* For the operator. */
 const char *peer_state(const struct peer *p);
 uint64_t peer_settled_to(const struct peer *p);
-void peer_place(struct peer *p, uint64_t seq, char *out, size_t n);      /* where it is with a record */
+void peer_place(struct peer *p, const struct record *r, char *out, size_t n);   /* where it is with the record */
 void peer_flush(struct peer *p);
 void peer_pause(struct peer *p, bool paused);
 /* Offer from record 'seq' on again; what was settled before only if one of its groups

@@ -249,5 +249,7 @@ const char *peer_state(const struct peer *p)
             return p->n_away > 0 ? "sending" : "idle";
     if (p->n_conns > 0 || p->dial != NULL)
         return "connecting";
+    if (!peer_has_work(p) && p->next < p->f->live && p->conf->delay_us > 0)
+        return "holding back";
     return peer_has_work(p) || p->next < p->f->live ? "waiting" : "idle";
 }

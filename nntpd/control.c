@@ -48,7 +48,7 @@ const struct control_command control_commands[] = {
     { "group change", control_group_change, 2, RPC_WORDS_MAX },
     { "group remove", control_group_remove, 1, 1 },
     { "group import", control_group_import, 1, 2 },
-    { "why",          control_why,          1, 1 },
+    { "why",          control_why,          1, 2 },
     { "cancel",       control_cancel,       1, 2 },
     { "log list",     control_log_list,     0, 2 },
     { "verify",       control_verify,       0, 0 },

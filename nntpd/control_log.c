@@ -7,10 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "article/msgid.h"
 #include "lib/mem.h"
+#include "lib/net.h"
 #include "lib/rpc.h"
 #include "nntpd/control_int.h"
 #include "nntpd/intake.h"
@@ -67,6 +71,50 @@ static void explain_kept(struct request *r, const struct record *rec)
     intake_rules_unref(&rules);
 }
 
+/* ---- who gets it: feeder knows ---- */
+
+static void on_peer(const char *kind, char **field, size_t n, void *arg)
+{
+    struct request *r = arg;
+
+    if (kind[0] == 'R' && n >= 4 && strcmp(field[1], "yes") == 0)
+        rpc_text(&r->out, "  %s: %s; %s", field[0], field[2], field[3]);
+    else if (kind[0] == 'R' && n >= 4)
+        rpc_text(&r->out, "  %s: not for it: %s", field[0], field[2]);
+}
+
+static bool sends(const struct conf *c)
+{
+    for (size_t i = 0; i < c->n_peer; i++)
+        if (c->peer[i].send)
+            return true;
+    return false;
+}
+
+static void explain_peers(struct request *r, const struct conf *c, uint64_t seq)
+{
+    char *path = xasprintf("%s/feeder.sock", c->site.run_directory), number[32];
+    char *words[] = { (char[]){ "peer" }, (char[]){ "why" }, number, r->n_words > 1 ? r->word[1] : NULL };
+    struct timeval patience = { 10, 0 };
+    struct buf last = { 0 };
+    struct err e = { 0 };
+    int fd = net_connect_unix(path, &e), rc = -1;
+
+    snprintf(number, sizeof number, "%" PRIu64, seq);
+    rpc_text(&r->out, "its peers:");
+    if (fd >= 0) {
+        (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+        rc = rpc_ask(fd, r->n_words > 1 ? 4 : 3, words, on_peer, r, &last, &e);
+        close(fd);
+    }
+    if (rc < 0)
+        rpc_text(&r->out, "  not known, feeder does not answer: %s", e.text);
+    else if (rc == 0)
+        rpc_text(&r->out, "  %.*s", SPAN_F(buf_span(&last)));
+    buf_fini(&last);
+    free(path);
+}
+
 static void explain(struct request *r, const struct his_entry *entry)
 {
     static const char *const state[] = { "?", "kept", "refused", "expired", "cancelled" };
@@ -91,6 +139,8 @@ static void explain(struct request *r, const struct his_entry *entry)
                 rpc_text(&r->out, "Path: %.*s", (int)rec.path.len, rec.data.p + rec.path.at);
             if (entry->state == HIS_KEPT)
                 explain_kept(r, &rec);
+            if (entry->state == HIS_KEPT && sends(nntpd_conf(r->n)))
+                explain_peers(r, nntpd_conf(r->n), entry->seq);
         } else {
             rpc_text(&r->out, "reason: %.*s", SPAN_F(rec.data));
         }
