@@ -60,14 +60,35 @@ size_t path_hops(struct span path)
     return hops;
 }
 
+static bool says_posted(struct span e)
+{
+    return span_istarts(e, SPAN(".POSTED")) && (e.n == 7 || e.p[7] == '.');
+}
+
 bool path_is_posted(struct span path)
 {
     struct span e;
     size_t at = 0;
 
     while (path_next(path, &at, true, &e))
-        if (span_istarts(e, SPAN(".POSTED")) && (e.n == 7 || e.p[7] == '.'))
+        if (says_posted(e))
             return true;
+    return false;
+}
+
+bool path_passed(struct span path, struct span name)
+{
+    bool last = false;
+    size_t at = 0;
+
+    while (at < path.n) {
+        struct span e = element_at(path, at, &at, &last);
+
+        if (last || says_posted(e))
+            return false;
+        if (span_ieq(e, name))
+            return true;
+    }
     return false;
 }
 

@@ -20,6 +20,10 @@ bool path_next(struct span path, size_t *at, bool diagnostics, struct span *elem
 /* Is 'name' one of the identities?  Case-blind, whole element. */
 bool path_has(struct span path, struct span name);
 
+/* Was the article there?  As path_has, but neither the tail entry nor what stands
+ * behind a POSTED diagnostic counts: the poster wrote these (RFC 5537 3.6). */
+bool path_passed(struct span path, struct span name);
+
 /* Identities, the tail entry not counted. */
 size_t path_hops(struct span path);
 

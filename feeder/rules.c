@@ -126,35 +126,6 @@ void rules_free(struct rules *s)
 
 /* ---- of the article ---- */
 
-/* An article without Distribution goes to all.  A value that is listed is
- * wanted, one with "!" is not; one that is not listed is wanted only when some
- * "!" is.  One wanted value is enough. */
-static bool distribution_wanted(const struct conf_list *rules, struct span values)
-{
-    struct span v;
-    size_t at = 0;
-
-    if (groups_count(values) == 0)
-        return true;
-    while (groups_next(values, &at, &v)) {
-        bool hit = false, some_not = false;
-
-        for (size_t i = 0; i < rules->n; i++) {
-            bool not = rules->v[i][0] == '!';
-
-            some_not |= not;
-            if (!span_ieq(v, span_of(rules->v[i] + not)))
-                continue;
-            if (!not)
-                return true;
-            hit = true;
-        }
-        if (!hit && some_not)
-            return true;
-    }
-    return false;
-}
-
 static bool in_share(const struct conf_hash *h, struct facts *f)
 {
     uint32_t part = facts_part(f, h->offset, h->of);
@@ -191,7 +162,7 @@ bool rule_breaks(const struct rule *r, struct facts *f)
     case OFFER_TOO_LARGE: case OFFER_HOPS: case OFFER_CROSSPOST: case OFFER_FOLLOWUPS: case OFFER_WEIGHT:
         return amount(r, f) > (size_t)r->limit;
     case OFFER_DISTRIBUTION:
-        return !distribution_wanted(r->list, f->distribution);
+        return !distribution_wanted(r->list->v, r->list->n, f->distribution);
     case OFFER_NO_DISTRIBUTION:
         return groups_count(f->distribution) == 0;
     case OFFER_CONTROL:

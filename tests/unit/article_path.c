@@ -51,6 +51,19 @@ static void a_name_counts_whole_and_in_any_case(void **state)
     assert_false(path_has(SPAN(""), SPAN("news.example")));
 }
 
+static void what_the_poster_wrote_does_not_tell_that_it_was_there(void **state)
+{
+    (void)state;
+    assert_true(path_passed(SPAN("x!News.Example!n"), SPAN("news.example")));
+    assert_true(path_passed(SPAN("news.example!.POSTED!n"), SPAN("news.example")));
+    assert_true(path_passed(SPAN("x!!news.example!"), SPAN("news.example")));
+    assert_false(path_passed(SPAN("x!news.example"), SPAN("news.example")));
+    assert_false(path_passed(SPAN("news.example"), SPAN("news.example")));
+    assert_false(path_passed(SPAN("x!.POSTED.192.0.2.1!news.example!n"), SPAN("news.example")));
+    assert_false(path_passed(SPAN("x!.MISMATCH.news.example!y!n"), SPAN("news.example")));
+    assert_false(path_passed(SPAN(""), SPAN("news.example")));
+}
+
 static void hops_are_identities_without_the_tail(void **state)
 {
     (void)state;
@@ -105,6 +118,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(identities_are_told_left_to_right_with_the_tail), cmocka_unit_test(diagnostics_are_no_identities),
         cmocka_unit_test(folds_and_blanks_are_no_part_of_a_name), cmocka_unit_test(a_name_counts_whole_and_in_any_case),
+        cmocka_unit_test(what_the_poster_wrote_does_not_tell_that_it_was_there),
         cmocka_unit_test(hops_are_identities_without_the_tail),
         cmocka_unit_test(posted_is_seen_with_and_without_detail_but_not_in_other_words),
         cmocka_unit_test(our_name_goes_in_front_with_the_diagnostic_and_the_rest_stays),
