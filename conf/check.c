@@ -79,10 +79,17 @@ static bool host_and_port(const char *s)
 static bool distribution(const char *s)
 {
     s += s[0] == '!';
-    return s[0] != '\0' && strchr("+-_", s[0]) == NULL && strspn(s, LETTERS "+-_") == strlen(s);
+    return s[0] != '\0' && strchr("+-_", s[0]) == NULL && strspn(s, LETTERS "+-_*?") == strlen(s);
 }
 
 /* ---- lists ------------------------------------------------------------------- */
+
+static void check_distributions(struct check *k, const struct conf_list *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (!distribution(l->v[i]))
+            wrong(k, "distributions", "distributions: \"%s\" is no distribution", l->v[i]);
+}
 
 static void check_identities(struct check *k, const char *key, const struct conf_list *l)
 {
@@ -132,6 +139,8 @@ static void check_site(struct check *k)
     if (!identity(s->name))
         wrong(k, NULL, "site \"%s\": not a name that can stand in a Path", s->name);
     check_identities(k, "aliases", &s->aliases);
+    check_identities(k, "exclude", &s->exclude);
+    check_distributions(k, &s->distributions);
     check_wildmats(k, "local-groups", &s->local_groups, false);
     check_moderators(k, &s->moderators);
     if (k->block->wrong)
@@ -190,7 +199,7 @@ static void check_peer(struct check *k, const struct conf_peer *p)
         wrong(k, "connect", "connect: \"%s\" is not host:port", p->connect);
     if (p->source != NULL && net_literal(p->source, 0, &a) != 0)
         wrong(k, "source", "source: \"%s\" is not a literal address", p->source);
-    if (block_has(k->block, "path"))
+    if (block_has(k->block, "path") && !(p->path.n == 1 && strcmp(p->path.v[0], "*") == 0))
         check_identities(k, "path", &p->path);
     check_login(k, p);
     check_wildmats(k, "origins", &p->origins, false);
@@ -199,9 +208,7 @@ static void check_peer(struct check *k, const struct conf_peer *p)
     check_identities(k, "exclude", &p->exclude);
     check_wildmats(k, "groups", &p->groups, true);
     check_wildmats(k, "accept-groups", &p->accept_groups, true);
-    for (size_t i = 0; i < p->distributions.n; i++)
-        if (!distribution(p->distributions.v[i]))
-            wrong(k, "distributions", "distributions: \"%s\" is no distribution", p->distributions.v[i]);
+    check_distributions(k, &p->distributions);
     for (size_t i = 0; k->c->site.name != NULL && i < p->path.n; i++)
         if (strcasecmp(p->path.v[i], k->c->site.name) == 0)
             wrong(k, "path", "peer \"%s\": path: that is our own name", p->name);

@@ -21,7 +21,8 @@
 #include "lib/net.h"
 
 enum conf_fsync { CONF_FSYNC_ALWAYS, CONF_FSYNC_INTERVAL, CONF_FSYNC_NEVER };
-enum conf_unknown { CONF_UNKNOWN_REFUSE, CONF_UNKNOWN_JUNK };          /* articles in no known group */
+enum conf_unknown { CONF_UNKNOWN_REFUSE, CONF_UNKNOWN_JUNK, CONF_UNKNOWN_DROP };   /* articles in no known group */
+enum conf_filing { CONF_FILE_CONTROL, CONF_FILE_BOTH, CONF_FILE_OWN };   /* control messages         */
 enum conf_only { CONF_ANY, CONF_NOT, CONF_ONLY };                         /* what is sent to a peer */
 enum conf_tls { CONF_TLS_NO, CONF_TLS_STARTTLS, CONF_TLS_YES };           /* towards a peer */
 enum conf_cancels { CONF_CANCELS_IGNORE, CONF_CANCELS_LOCK, CONF_CANCELS_ALL };
@@ -35,6 +36,9 @@ struct conf_site {                 /* site "news.example.org" { ... }, exactly o
     char    *organization;         /* NULL: none                                               */
     char    *complaints;           /* mail-complaints-to in Injection-Info; NULL: none         */
     struct conf_list aliases;      /* other path-identities that are us                        */
+    bool     path_aliases;         /* written into Path, in front of our name                  */
+    struct conf_list exclude;      /* not taken: what has these in Path                        */
+    struct conf_list distributions;/* taken: distribution_wanted's rules; empty: all           */
     struct conf_list local_groups; /* wildmats: never sent to a peer                           */
     char    *directory;            /* data; absolute after reading (relative: to the file)     */
     char    *run_directory;        /* sockets; default: directory/run                          */
@@ -56,7 +60,10 @@ struct conf_site {                 /* site "news.example.org" { ... }, exactly o
     int64_t  idle_us;              /* readers; peers: peer_idle_us                             */
     int64_t  peer_idle_us;
     uint32_t connections_max;
+    int      crosspost_max, followup_max;             /* 0: no limit                           */
+    int      post_crosspost_max, post_followup_max;   /* of posters, besides; 0: no limit      */
     enum conf_unknown unknown_groups;
+    enum conf_filing control_groups;
     enum conf_stranger strangers;
     enum conf_cancels cancels;     /* which of them take an article away                       */
     bool     path_diagnostics;     /* RFC 5537 3.2.1                                           */

@@ -62,7 +62,8 @@ const struct setting *schema_find(enum block b, const char *key)
 static const struct { const char *key, *names[6]; } choices[] = {
     { "log-level", { "error", "warning", "notice", "info", "debug" } },
     { "fsync", { "always", "interval", "never" } },
-    { "unknown-groups", { "refuse", "junk" } },
+    { "unknown-groups", { "refuse", "junk", "drop" } },
+    { "control-groups", { "control", "both", "own" } },
     { "cancels", { "ignore", "lock", "all" } },
     { "strangers", { "refuse", "read" } },
     { "tls", { "no", "starttls", "yes" } },

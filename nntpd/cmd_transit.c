@@ -151,7 +151,7 @@ void cmd_check(struct session *s, const struct call *c)
 
     COUNT(s, offered);
     s->n_offered++;
-    if (!msgid_valid_lax(id)) {
+    if (!msgid_valid(id)) {
         reply_id(s, 438, id, "Syntax error in message-ID");
     } else if (!session_healthy(s)) {
         reply_id(s, check_code(s, HIS_FAILED), id, "");
@@ -176,7 +176,7 @@ void cmd_takethis(struct session *s, const struct call *c)
     struct slot *sl = slot_new(s, id, true);
     struct msgid_key key;
 
-    if (!msgid_valid_lax(id)) {
+    if (!msgid_valid(id)) {
         COUNT(s, rejected);
         s->n_rejected++;
         body_refuse(s, sl, 439, "Syntax error in message-ID");
@@ -277,7 +277,7 @@ void cmd_ihave(struct session *s, const struct call *c)
 
     COUNT(s, offered);
     s->n_offered++;
-    if (!msgid_valid_lax(id)) {
+    if (!msgid_valid(id)) {
         reply(s, "435 Syntax error in message-ID");
     } else if (!session_healthy(s)) {
         COUNT(s, later);

@@ -235,7 +235,7 @@ static enum verdict distribution(struct intake *in)
     while (list.n > 0 && groups_next(list, &at, &one))
         if (memchr(one.p, '.', one.n) != NULL)
             return intake_say(in, V_P_DISTRIBUTION, one);
-    return GO_ON;
+    return stage_distribution(in);
 }
 
 static enum verdict others(struct intake *in)
@@ -248,7 +248,7 @@ static enum verdict others(struct intake *in)
         return V_P_POSTED;
     if (hdr_has(&in->h, HDR_EXPIRES) && date_read(hdr_body(&in->h, HDR_EXPIRES), &t) != 0)
         return V_P_EXPIRES;
-    return distribution(in);
+    return GO_ON;
 }
 
 static enum verdict known_syntax(struct intake *in)
@@ -258,7 +258,8 @@ static enum verdict known_syntax(struct intake *in)
 
 enum verdict stage_p_values(struct intake *in)
 {
-    static stage_fn *const checks[] = { no_system_fields, known_syntax, dates, control, others };
+    static stage_fn *const checks[] = { no_system_fields, known_syntax, dates, control, others, distribution,
+                                        stage_excluded };
     enum verdict v = GO_ON;
 
     for (size_t i = 0; i < sizeof checks / sizeof *checks && v == GO_ON; i++)

@@ -68,6 +68,7 @@ static void write_head(struct intake *in)
     struct span path = hdr_has(&in->h, HDR_PATH) ? hdr_body(&in->h, HDR_PATH) : (struct span){ 0 };
 
     buf_puts(&in->made, "Path: ");
+    intake_put_aliases(in, &in->made);
     path_inject(&in->made, span_of(site->name), posting_host(in), path);
     buf_puts(&in->made, "\r\n");
     write_given(in);

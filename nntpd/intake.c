@@ -1,7 +1,7 @@
 /* intake.c - an article's way in: the list of stages and the engine that runs it.
  *
- *     relaying:  wire headers identity dates newsgroups path ─ claim cancelled distribution groups ─ store
- *     posting:   lines fields groups values required body make ─ claim cancelled ─ store
+ *     relaying:  wire headers identity dates newsgroups path ─ claim cancelled distribution limits groups ─ store
+ *     posting:   lines fields groups values required limits body make ─ claim cancelled ─ store
  *
  * A refusal that is to be remembered takes the way through "claim" as well: so
  * a bad copy of an article that we have says "Duplicate", and one whose good
@@ -32,6 +32,7 @@ static const struct stage relaying[] = {
     { "history", stage_claim },
     { "cancelled", stage_cancelled },
     { "distribution", stage_distribution },
+    { "limits", stage_limits },
     { "groups", stage_groups },
     { "store", stage_store },
     { NULL, NULL },
@@ -43,6 +44,7 @@ static const struct stage posting[] = {
     { "groups", stage_p_groups },
     { "values", stage_p_values },
     { "required", stage_p_required },
+    { "limits", stage_limits },
     { "body", stage_p_body },
     { "inject", stage_p_make },
     { "history", stage_claim },

@@ -3,7 +3,7 @@
  * In Newsgroups' order, as INN does it: the first moderated group without
  * approval and the first poisoned one refuse the article; unknown groups and
  * those that the peer may not feed are passed over.  Control messages are filed
- * under control.TYPE, or control, instead.
+ * under control.TYPE, or control, instead (control-groups says otherwise).
  */
 #include <string.h>
 
@@ -124,27 +124,62 @@ static bool like_newgroup(const struct intake *in)
 
 /* ---- all of them ---- */
 
-enum verdict groups_for_control(struct intake *in)
+/* The group control.TYPE, else control; NULL: neither is there. */
+static const struct group *control_group(const struct intake *in)
 {
     struct span body = hdr_body(&in->h, HDR_CONTROL), word = span_word(&body);
+    const struct group *g;
     struct buf name = { 0 };
-    bool found;
 
-    in->n_groups = 0;
     buf_puts(&name, "control.");
     buf_add_span(&name, word);
-    found = groups_add(in, find(in, buf_span(&name))) || groups_add(in, find(in, SPAN("control")));
+    g = find(in, buf_span(&name));
     buf_fini(&name);
-    return found ? GO_ON : intake_say(in, V_UNWANTED_GROUP, SPAN("control"));
+    return g != NULL ? g : find(in, SPAN("control"));
+}
+
+enum verdict groups_for_control(struct intake *in)
+{
+    enum conf_filing how = in->rules->site->control_groups;
+    const struct group *g = control_group(in);
+
+    if (g != NULL && how == CONF_FILE_CONTROL)
+        in->n_groups = 0;
+    if (how != CONF_FILE_OWN || in->n_groups == 0)
+        groups_add(in, g);
+    /* a site without control groups has them where they say they belong */
+    return in->n_groups > 0 ? GO_ON : intake_say(in, V_UNWANTED_GROUP, SPAN("control"));
 }
 
 static enum verdict none_left(struct intake *in, const struct choice *c)
 {
+    enum conf_unknown how = in->rules->site->unknown_groups;
+
     if (c->forbidden)
         return intake_say(in, V_NOT_FROM_PEER, c->first);
-    if (c->unknown && in->rules->site->unknown_groups == CONF_UNKNOWN_JUNK && add_junk(in))
+    if (c->unknown && how == CONF_UNKNOWN_JUNK && add_junk(in))
         return GO_ON;
-    return intake_say(in, V_UNWANTED_GROUP, c->first);
+    return intake_say(in, c->unknown && how == CONF_UNKNOWN_DROP ? V_DROPPED : V_UNWANTED_GROUP, c->first);
+}
+
+/* One that we have not.  What the peer must not mention refuses the article all
+ * the same, and what it may not feed does not come in by way of junk. */
+static enum verdict take_unknown(struct intake *in, struct choice *c, struct span name)
+{
+    switch (peers_feed(in, name)) {
+    case WILDMAT_POISON:
+        return intake_say(in, V_POISONED, name);
+    case WILDMAT_NO:
+        c->forbidden = true;
+        return GO_ON;
+    case WILDMAT_YES:
+        break;
+    }
+    if (like_newgroup(in))
+        c->accepted = true;
+    else
+        c->unknown = true, in->about_groups |= RECORD_UNKNOWN;
+    return GO_ON;
 }
 
 enum verdict stage_groups(struct intake *in)
@@ -157,21 +192,11 @@ enum verdict stage_groups(struct intake *in)
     in->about_groups = RECORD_GROUPS;
     while (groups_next(list, &at, &name)) {
         const struct group *g = find(in, name);
-        enum wildmat feeds;
-        enum verdict v = GO_ON;
+        enum verdict v;
 
         if (c.first.n == 0)
             c.first = name;
-        if (g != NULL)
-            v = take_group(in, &c, name, g);
-        else if ((feeds = peers_feed(in, name)) == WILDMAT_POISON)
-            v = intake_say(in, V_POISONED, name);
-        else if (feeds == WILDMAT_NO)
-            c.forbidden = true;
-        else if (like_newgroup(in))
-            c.accepted = true;
-        else
-            c.unknown = true, in->about_groups |= RECORD_UNKNOWN;
+        v = g != NULL ? take_group(in, &c, name, g) : take_unknown(in, &c, name);
         if (v != GO_ON)
             return v;
     }

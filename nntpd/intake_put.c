@@ -14,9 +14,15 @@
 
 /* ---- Path ---- */
 
+/* path = "*": nobody has told us its names. */
+static bool is_unnamed(const struct conf_peer *p)
+{
+    return p->path.n == 1 && strcmp(p->path.v[0], "*") == 0;
+}
+
 static bool peer_is(const struct conf_peer *p, struct span name)
 {
-    for (size_t i = 0; i < p->path.n; i++)
+    for (size_t i = 0; !is_unnamed(p) && i < p->path.n; i++)
         if (span_ieq(span_of(p->path.v[i]), name))
             return true;
     return p->path.n == 0 && span_ieq(span_of(p->name), name);
@@ -31,24 +37,39 @@ static enum path_sender sender(const struct intake *in, struct span path, struct
     *detail = (struct span){ 0 };
     if (in->way == WAY_IMPORT || !in->rules->site->path_diagnostics)
         return PATH_UNKNOWN;
-    if (in->n_peer == 0) {
-        *detail = span_of(in->address);
-        return detail->n > 0 ? PATH_SEEN : PATH_UNKNOWN;
-    }
     (void)path_next(path, &at, false, &first);
     for (size_t i = 0; i < in->n_peer; i++)
         if (peer_is(in->peer[i], first))
             return PATH_MATCH;
+    if (in->n_peer == 0 || is_unnamed(in->peer[0])) {
+        *detail = span_of(in->address);
+        return detail->n > 0 ? PATH_SEEN : PATH_UNKNOWN;
+    }
     *detail = span_of(in->peer[0]->path.n > 0 ? in->peer[0]->path.v[0] : in->peer[0]->name);
     return PATH_MISMATCH;
 }
 
 static bool starts_with_us(const struct intake *in, struct span path)
 {
+    const struct conf_site *site = in->rules->site;
     struct span first;
     size_t at = 0;
 
-    return path_next(path, &at, false, &first) && span_ieq(first, span_of(in->rules->site->name));
+    if (!path_next(path, &at, false, &first))
+        return false;
+    for (size_t i = 0; i < site->aliases.n; i++)
+        if (span_ieq(first, span_of(site->aliases.v[i])))
+            return true;
+    return span_ieq(first, span_of(site->name));
+}
+
+/* "!!": that the next name is ours, too, is certain (RFC 5537 3.2.1, step 5). */
+void intake_put_aliases(const struct intake *in, struct buf *out)
+{
+    const struct conf_site *site = in->rules->site;
+
+    for (size_t i = 0; site->path_aliases && i < site->aliases.n; i++)
+        buf_printf(out, "%s!!", site->aliases.v[i]);
 }
 
 static void write_path(struct intake *in, struct span path)
@@ -56,10 +77,12 @@ static void write_path(struct intake *in, struct span path)
     struct span detail;
     enum path_sender how = sender(in, path, &detail);
 
-    if (in->way == WAY_POST || (in->way == WAY_IMPORT && starts_with_us(in, path)))
+    if (in->way == WAY_POST || (in->way == WAY_IMPORT && starts_with_us(in, path))) {
         buf_add_span(&in->out, path);           /* our name is there already */
-    else
-        path_prepend(&in->out, span_of(in->rules->site->name), how, detail, path);
+        return;
+    }
+    intake_put_aliases(in, &in->out);
+    path_prepend(&in->out, span_of(in->rules->site->name), how, detail, path);
 }
 
 /* ---- the head ---- */

@@ -168,17 +168,29 @@ enum verdict stage_newsgroups(struct intake *in)
     return groups_count(list) > 0 ? GO_ON : V_BAD_NEWSGROUPS;
 }
 
+/* The first of these names that 'is_in' finds in Path, or NULL. */
+static const char *one_of(const struct conf_list *names, struct span path, bool (*is_in)(struct span, struct span))
+{
+    for (size_t i = 0; i < names->n; i++)
+        if (is_in(path, span_of(names->v[i])))
+            return names->v[i];
+    return NULL;
+}
+
 /* One of our names in Path?  Then it has been here (RFC 5537 3.6). */
 static const char *own_name_in(const struct intake *in, struct span path)
 {
     const struct conf_site *site = in->rules->site;
 
-    if (path_has(path, span_of(site->name)))
-        return site->name;
-    for (size_t i = 0; i < site->aliases.n; i++)
-        if (path_has(path, span_of(site->aliases.v[i])))
-            return site->aliases.v[i];
-    return NULL;
+    return path_passed(path, span_of(site->name)) ? site->name : one_of(&site->aliases, path, path_passed);
+}
+
+enum verdict stage_excluded(struct intake *in)
+{
+    const char *name = hdr_has(&in->h, HDR_PATH)
+                           ? one_of(&in->rules->site->exclude, hdr_body(&in->h, HDR_PATH), path_has) : NULL;
+
+    return name != NULL ? intake_say(in, V_EXCLUDED, span_of(name)) : GO_ON;
 }
 
 enum verdict stage_path(struct intake *in)
@@ -192,15 +204,46 @@ enum verdict stage_path(struct intake *in)
         return V_BAD_PATH;
     }
     /* an archive of our own comes back by import; `why` looks at what is stored */
-    if (in->way == WAY_IMPORT || in->mode == MODE_EXPLAIN)
-        return GO_ON;
-    own = own_name_in(in, path);
-    return own != NULL ? intake_say(in, V_LOOP, span_of(own)) : GO_ON;
+    own = in->way == WAY_IMPORT || in->mode == MODE_EXPLAIN ? NULL : own_name_in(in, path);
+    return own != NULL ? intake_say(in, V_LOOP, span_of(own)) : stage_excluded(in);
 }
 
 enum verdict stage_distribution(struct intake *in)
 {
+    const struct conf_list *rules = &in->rules->site->distributions;
     struct span d = hdr_body(&in->h, HDR_DISTRIBUTION);
 
-    return d.n > 0 && d.p[0] == ',' ? intake_say(in, V_BAD_DISTRIBUTION, d) : GO_ON;
+    if (d.n > 0 && d.p[0] == ',')
+        return intake_say(in, V_BAD_DISTRIBUTION, d);
+    return distribution_wanted(rules->v, rules->n, d) ? GO_ON : intake_say(in, V_UNWANTED_DISTRIBUTION, d);
+}
+
+/* ---- how many groups, and how many of the answers ---- */
+
+/* Is n over one of two limits, of which 0 is none? */
+static enum verdict limit(struct intake *in, enum verdict v, size_t n, int most, int post_most)
+{
+    char text[60];
+
+    if (in->way == WAY_POST && post_most > 0 && (most == 0 || post_most < most))
+        most = post_most;
+    if (most == 0 || n <= (size_t)most)
+        return GO_ON;
+    snprintf(text, sizeof text, "%zu, and %d are allowed", n, most);
+    return intake_say(in, v, span_of(text));
+}
+
+/* Counted as the feeder counts: names, known or not; answers go where the article went if it does not say. */
+enum verdict stage_limits(struct intake *in)
+{
+    const struct conf_site *site = in->rules->site;
+    struct span to = hdr_body(&in->h, HDR_FOLLOWUP_TO);
+    size_t groups = groups_count(hdr_body(&in->h, HDR_NEWSGROUPS)), answers = groups_count(to);
+    enum verdict v = limit(in, V_CROSSPOST, groups, site->crosspost_max, site->post_crosspost_max);
+
+    if (answers == 0)
+        answers = groups;
+    if (v != GO_ON || span_ieq(to, SPAN("poster")))
+        return v;
+    return limit(in, V_FOLLOWUPS, answers, site->followup_max, site->post_followup_max);
 }
