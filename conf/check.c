@@ -84,11 +84,11 @@ static bool distribution(const char *s)
 
 /* ---- lists ------------------------------------------------------------------- */
 
-static void check_distributions(struct check *k, const struct conf_list *l)
+static void check_distributions(struct check *k, const char *key, const struct conf_list *l)
 {
     for (size_t i = 0; i < l->n; i++)
         if (!distribution(l->v[i]))
-            wrong(k, "distributions", "distributions: \"%s\" is no distribution", l->v[i]);
+            wrong(k, key, "%s: \"%s\" is no distribution", key, l->v[i]);
 }
 
 static void check_identities(struct check *k, const char *key, const struct conf_list *l)
@@ -140,7 +140,7 @@ static void check_site(struct check *k)
         wrong(k, NULL, "site \"%s\": not a name that can stand in a Path", s->name);
     check_identities(k, "aliases", &s->aliases);
     check_identities(k, "exclude", &s->exclude);
-    check_distributions(k, &s->distributions);
+    check_distributions(k, "accept-distributions", &s->accept_distributions);
     check_wildmats(k, "local-groups", &s->local_groups, false);
     check_moderators(k, &s->moderators);
     if (k->block->wrong)
@@ -208,7 +208,7 @@ static void check_peer(struct check *k, const struct conf_peer *p)
     check_identities(k, "exclude", &p->exclude);
     check_wildmats(k, "groups", &p->groups, true);
     check_wildmats(k, "accept-groups", &p->accept_groups, true);
-    check_distributions(k, &p->distributions);
+    check_distributions(k, "distributions", &p->distributions);
     for (size_t i = 0; k->c->site.name != NULL && i < p->path.n; i++)
         if (strcasecmp(p->path.v[i], k->c->site.name) == 0)
             wrong(k, "path", "peer \"%s\": path: that is our own name", p->name);

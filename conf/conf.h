@@ -38,7 +38,7 @@ struct conf_site {                 /* site "news.example.org" { ... }, exactly o
     struct conf_list aliases;      /* other path-identities that are us                        */
     bool     path_aliases;         /* written into Path, in front of our name                  */
     struct conf_list exclude;      /* not taken: what has these in Path                        */
-    struct conf_list distributions;/* taken: distribution_wanted's rules; empty: all           */
+    struct conf_list accept_distributions;   /* distribution_wanted's rules; empty: all        */
     struct conf_list local_groups; /* wildmats: never sent to a peer                           */
     char    *directory;            /* data; absolute after reading (relative: to the file)     */
     char    *run_directory;        /* sockets; default: directory/run                          */

@@ -210,7 +210,7 @@ enum verdict stage_path(struct intake *in)
 
 enum verdict stage_distribution(struct intake *in)
 {
-    const struct conf_list *rules = &in->rules->site->distributions;
+    const struct conf_list *rules = &in->rules->site->accept_distributions;
     struct span d = hdr_body(&in->h, HDR_DISTRIBUTION);
 
     if (d.n > 0 && d.p[0] == ',')

@@ -36,7 +36,7 @@ struct tap {
 };
 
 static LIST_HEAD(, client) clients = LIST_HEAD_INITIALIZER(clients);
-static char *captured[GROUPS];     /* of the last regex that matched */
+static char *captured[GROUPS];     /* of the last regex that matched; 0: client_zero's */
 
 /* --- the tap ----------------------------------------------------------- */
 
@@ -198,8 +198,7 @@ void clients_end(void)
 
 /* --- what is expected -------------------------------------------------- */
 
-/* The next line, without its end. */
-static void next_line(struct client *c, struct buf *out)
+void client_line(struct client *c, struct buf *out)
 {
     struct span all, line;
 
@@ -262,7 +261,7 @@ static bool matches_regex(struct span want, struct span got)
     return yes;
 }
 
-static bool matches(struct span want, struct span got)
+bool client_says(struct span want, struct span got)
 {
     struct buf b = { 0 };
     bool yes, head = want.n > 0 && want.p[want.n - 1] == '*';
@@ -281,14 +280,20 @@ void client_expect(struct client *c, struct span want)
 
     if (span_eq(want, SPAN("..."))) {
         do {
-            next_line(c, &line);
+            client_line(c, &line);
         } while (!span_eq(buf_span(&line), SPAN(".")));
     } else {
-        next_line(c, &line);
-        if (!matches(want, buf_span(&line)))
+        client_line(c, &line);
+        if (!client_says(want, buf_span(&line)))
             site_fault("%s: wanted \"%.*s\", got \"%.*s\"", c->name, SPAN_F(want), SPAN_F(buf_span(&line)));
     }
     buf_fini(&line);
+}
+
+void client_zero(const char *word)
+{
+    free(captured[0]);
+    captured[0] = xstrdup(word);
 }
 
 /* --- a line of the script to bytes ------------------------------------- */

@@ -20,6 +20,7 @@
  *   disk fail ERRNO [open|write|sync]   calls on the log fail;      disk ok   they work again
  *   settle                      wait until what is under way inside is over (refusals are remembered
  *                               after they are told)
+ *   play KIND FILE ADDRESS      the rows of tests/data/FILE on a session from ADDRESS: see table.h
  *   count NAME N                a counter of counters.def or verdict.def
  *   reload ... end              another nntpd.conf, live
  *   restart                     end all clients, close the store and open it again
@@ -37,6 +38,7 @@
 #include "tests/kit.h"
 #include "tests/session/client.h"
 #include "tests/session/site.h"
+#include "tests/session/table.h"
 
 #define SCRIPT_MOST (1 << 20)
 #define ARTICLE_MOST (16 << 20)
@@ -301,12 +303,20 @@ static void do_count(struct script *s, struct span rest)
         site_fault("%.*s: wanted %llu, got %llu", SPAN_F(name), (unsigned long long)n, (unsigned long long)got);
 }
 
+static void do_play(struct script *s, struct span rest)
+{
+    struct span kind = span_word(&rest), file = span_word(&rest);
+
+    (void)s;
+    table_play(kind, file, span_trim(rest));
+}
+
 static const struct { const char *name; void (*run)(struct script *, struct span rest); } verbs[] = {
     { "group", do_group }, { "ungroup", do_ungroup }, { "cancel", do_cancel }, { "peer", do_meet },
     { "reader", do_meet }, { "connect", do_bare }, { "eof", do_eof }, { "close", do_close },
     { "expect-close", do_closed }, { "clock", do_clock }, { "disk", do_disk }, { "count", do_count },
     { "reload", do_reload }, { "restart", do_restart }, { "settle", do_settle },
-    { "feed", do_feed },
+    { "feed", do_feed }, { "play", do_play },
 };
 
 static void play_line(struct script *s, struct span line)
@@ -359,6 +369,7 @@ int main(int argc, char **argv)
         play_line(&s, line);
     if (site_is_open()) {
         clients_end();
+        site_verify();
         site_close();
     }
     free(text);

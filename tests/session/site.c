@@ -325,6 +325,22 @@ void site_settle(void)
     mailbox_drain(house.home);
 }
 
+static void tell_fault(const char *line, void *arg)
+{
+    (void)arg;
+    fprintf(stderr, "%s: %s\n", site_script, line);
+}
+
+void site_verify(void)
+{
+    struct err e = { 0 };
+    int64_t n;
+
+    site_settle();
+    if ((n = store_verify(house.store, NULL, tell_fault, NULL, &e)) != 0)
+        site_fault("the store has %lld faults %s", (long long)n, n < 0 ? e.text : "");
+}
+
 uint64_t site_count(struct span name, bool *known)
 {
     *known = true;

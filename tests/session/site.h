@@ -42,6 +42,9 @@ void site_disk(int error, struct span which);
  * answered first and remembered then). */
 void site_settle(void);
 
+/* The script is over: does all that the log says agree with the indexes? */
+void site_verify(void);
+
 uint64_t site_count(struct span name, bool *known);  /* of counters.def or verdict.def         */
 
 /* Let the loop do what there is, for a moment at most.  site_patience begins the

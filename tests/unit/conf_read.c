@@ -65,7 +65,7 @@ static void the_smallest_file_has_the_defaults(void **state)
     assert_int_equal(s->unknown_groups, CONF_UNKNOWN_REFUSE);
     assert_int_equal(s->control_groups, CONF_FILE_CONTROL);
     assert_int_equal(s->crosspost_max + s->followup_max + s->post_crosspost_max + s->post_followup_max, 0);
-    assert_int_equal(s->exclude.n + s->distributions.n, 0);
+    assert_int_equal(s->exclude.n + s->accept_distributions.n, 0);
     assert_false(s->path_aliases);
     assert_int_equal(s->strangers, CONF_STRANGER_REFUSE);
     assert_true(s->path_diagnostics);
@@ -86,7 +86,7 @@ static void every_type_of_value_is_taken(void **state)
                           " fsync = interval  fsync-interval = 30s  unknown-groups = junk  strangers = read\n"
                           " path-diagnostics = no  posting-host = yes  aliases = { a, b.c , \"d_e\" }\n"
                           " log-level = debug  control-groups = own  crosspost-max = 9  post-followup-max = 2\n"
-                          " exclude = spam.example  distributions = { \"*\", \"!local\" }  path-aliases = yes\n"
+                          " exclude = spam.example  accept-distributions = { \"*\", \"!local\" }  path-aliases = yes\n"
                           "}\n" LISTEN);
     const struct conf_site *s = &c->site;
 
@@ -116,7 +116,7 @@ static void every_type_of_value_is_taken(void **state)
     assert_int_equal(s->crosspost_max, 9);
     assert_int_equal(s->post_followup_max, 2);
     assert_string_equal(s->exclude.v[0], "spam.example");
-    assert_string_equal(s->distributions.v[1], "!local");
+    assert_string_equal(s->accept_distributions.v[1], "!local");
     assert_true(s->path_aliases);
     conf_free(&c);
 }
@@ -341,8 +341,8 @@ static const struct { const char *text, *want; } rows[] = {
       "5: exclude: \".POSTED\" cannot stand in a Path\n6: distributions: is empty\n"
       "6: distributions: \"!\" is no distribution\n6: distributions: \"a b\" is no distribution\n" },
     { SITE LISTEN "peer a { path = { \"*\", b } }\npeer b { path = \"*\" }\n", "3: path: \"*\" cannot stand in a Path\n" },
-    { "site n {\n exclude = { \"a!b\" }\n distributions = { \"a*\", \"!?\", \"a,b\" }\n crosspost-max = 1001\n}\n" LISTEN,
-      "2: exclude: \"a!b\" cannot stand in a Path\n3: distributions: \"a,b\" is no distribution\n"
+    { "site n {\n exclude = { \"a!b\" }\n accept-distributions = { \"a*\", \"!?\", \"a,b\" }\n crosspost-max = 1001\n}\n" LISTEN,
+      "2: exclude: \"a!b\" cannot stand in a Path\n3: accept-distributions: \"a,b\" is no distribution\n"
       "4: crosspost-max: 1001 is out of bounds (0 to 1000)\n" },
     { SITE LISTEN "peer a {\n groups = { \"!\", \"a,,b\", \"c d\", @e.* }\n accept-groups = { \"@\" }\n}\n",
       "4: groups: a wildmat is empty\n4: groups: \"c d\" holds a blank; a list is { \"a\", \"b\" }\n"

@@ -1,4 +1,5 @@
-/* Intake: the tables of what INN does with an article, and what we do. */
+/* Intake: what is stored, where it is filed, copies that race, disks that fail, import.
+ * What is refused and in which words: tests/session/table-relay.nt and table-post.nt. */
 #include <event2/event.h>
 #include <time.h>
 
@@ -142,169 +143,12 @@ static void build(struct buf *out, const struct change *c, const char *const usu
     buf_puts(out, ".\r\n");
 }
 
-static const struct change *find_change(const struct change *all, size_t n, struct span name, int line)
-{
-    for (size_t i = 0; i < n; i++)
-        if (span_eq(name, span_of(all[i].name)))
-            return &all[i];
-    fail_msg("line %d: no such case: %.*s", line, SPAN_F(name));
-    return NULL;
-}
-
-/* Does 'text' say 'want', in which <date>, <id>, <message-id> and " N " stand for anything? */
-static bool says(const char *text, struct span want)
-{
-    const char *p = want.p, *end = want.p + want.n;
-
-    for (; p < end; p++) {
-        bool hole = *p == '<' && (strncmp(p, "<date>", 6) == 0 || strncmp(p, "<id>", 4) == 0 ||
-                                  strncmp(p, "<message-id>", 12) == 0);
-        bool number = *p == 'N' && p + 1 < end && p[1] == ' ' && p > want.p && p[-1] == ' ';
-
-        if (hole || number) {
-            if (hole)
-                p = memchr(p, '>', (size_t)(end - p));
-            while (*text != '\0' && (p + 1 < end ? *text != p[1] : true))
-                text++;
-        } else if (*text++ != *p) {
-            return false;
-        }
-    }
-    return *text == '\0';
-}
-
 /* ---- relaying ---- */
 
 static const char *const relayed[][2] = {
     { "Path", "src.example!not-for-mail" }, { "From", "Joe <joe@example.com>" }, { "Newsgroups", "misc.test" },
     { "Subject", "t" }, { "Message-ID", "" }, { "Date", "{-0.01}" }, { NULL, NULL }
 };
-
-#define NO_SUBJECT_T "Subject", NULL, "Subject:t\r\n", NULL
-static const struct change relay_cases[] = {
-    { .name = "ok" },
-    { "missing Path", "Path", NULL, NULL, NULL },
-    { "missing Newsgroups", "Newsgroups", NULL, NULL, NULL },
-    { "missing Subject", "Subject", NULL, NULL, NULL },
-    { "missing Message-ID", "Message-ID", NULL, NULL, NULL },
-    { "missing Date", "Date", NULL, NULL, NULL },
-    { "no From", "From", NULL, NULL, NULL },
-    { .name = "dup From", .more = "From: x@example.com\r\n" },
-    { .name = "dup Date", .more = "Date: {0}\r\n" },
-    { .name = "dup Message-ID", .more = "Message-ID: <another@example.com>\r\n" },
-    { .name = "dup Subject", .more = "Subject: u\r\n" },
-    { .name = "dup Path", .more = "Path: x!y\r\n" },
-    { .name = "dup X-Foo", .more = "X-Foo: 1\r\nX-Foo: 2\r\n" },
-    { "bad date", "Date", "yesterday", NULL, NULL },
-    { "empty date", "Date", "", NULL, NULL },
-    { "9.9 days old", "Date", "{-9.9}", NULL, NULL },
-    { "old date", "Date", "{-10.1}", NULL, NULL },
-    { "future date", "Date", "{1.1}", NULL, NULL },
-    { .name = "bad Injection-Date", .more = "Injection-Date: soon\r\n" },
-    { "old Date + fresh Injection-Date", "Date", "{-30}", "Injection-Date: {0}\r\n", NULL },
-    { "fresh Date + old Injection-Date", NULL, NULL, "Injection-Date: {-30}\r\n", NULL },
-    { "colon in newsgroups", "Newsgroups", "misc.test:x", NULL, NULL },
-    { "empty newsgroups", "Newsgroups", "", NULL, NULL },
-    { "unknown+known", "Newsgroups", "no.such,misc.test", NULL, NULL },
-    { "unknown group", "Newsgroups", "no.such", NULL, NULL },
-    { "x group", "Newsgroups", "misc.gone", NULL, NULL },
-    { "j group", "Newsgroups", "misc.junk", NULL, NULL },
-    { "n group", "Newsgroups", "misc.nolocal", NULL, NULL },
-    { "alias group", "Newsgroups", "misc.alias", NULL, NULL },
-    { "moderated no Approved", "Newsgroups", "misc.mod", NULL, NULL },
-    { "moderated+known no Approved", "Newsgroups", "misc.test,misc.mod", NULL, NULL },
-    { "moderated Approved", "Newsgroups", "misc.mod", "Approved: mod@example.com\r\n", NULL },
-    { "blank Approved in moderated", "Newsgroups", "misc.mod", "Approved:  \r\n", NULL },
-    { "empty Path", "Path", "", NULL, NULL },
-    { "Path with only !", "Path", "!", NULL, NULL },
-    { .name = "ME distribution", .more = "Distribution: localdist\r\n" },
-    { .name = "distribution with comma", .more = "Distribution: ,x\r\n" },
-    { .name = "extra header field with empty body (\"X-Foo: \")", .more = "X-Foo: \r\n" },
-    { .name = "hdr no space", NO_SUBJECT_T },
-    { .name = "blank before colon", .more = "X-Foo : x\r\n" },
-    { .name = "nul in header", .more = "X-Nul: a\001b\r\n" },      /* \001 becomes NUL */
-    { .name = "nul in body", .body = "a\001b\r\n" },
-    { .name = "bare LF in body", .body = "a\nb\r\n" },
-    { .name = "bare CR in body", .body = "a\rb\r\n" },
-    { "8bit header", "Subject", "gr\xfc\xdf" "e", NULL, NULL },
-    { .name = "empty body", .body = "" },
-    { .name = "no blank line", .body = "" },                       /* the blank line is taken out */
-    { .name = "empty article" },
-    { .name = "empty hdrs" },
-    { .name = "no headers, body only" },
-    { .name = "long body line 990", .body = "{x990}\r\n" },
-    { .name = "long hdr line 1500", .more = "X-Long: {x1500}\r\n" },
-    { .name = "too big", .body = "{x1000000}\r\n" },
-    { .name = "command Message-ID differs from the Message-ID header field" },
-    { .name = "Message-ID already in history (IHAVE refused before the article)" },
-    { "cancel of unknown", NULL, NULL, "Control: cancel <unknown@example.com>\r\n", NULL },
-    { "newgroup noApproved", "Newsgroups", "foo.bar", "Control: newgroup foo.bar\r\n", NULL },
-    { "newgroup Approved", "Newsgroups", "foo.bar", "Control: newgroup foo.bar\r\nApproved: a@example.com\r\n", NULL },
-    { .name = "unknown control type", .more = "Control: frobnicate\r\n" },
-    { .name = "wrong Lines", .more = "Lines: 99\r\n" },
-    { .name = "Xref supplied", .more = "Xref: src.example misc.test:4711\r\n" },
-    { "From empty local", "From", "@example.com", NULL, NULL },
-    { "Message-ID no @", "Message-ID", "<noat>", NULL, NULL },
-    { "Message-ID with a blank in it", "Message-ID", "<a b@x.example>", NULL, NULL },
-    { "Message-ID domain literal", "Message-ID", "<literal@[192.0.2.7]>", NULL, NULL },
-    { .name = "Control empty", .more = "Control: \r\n" },
-    { "Newsgroups trailing comma", "Newsgroups", "misc.test,", NULL, NULL },
-    { "Newsgroups leading comma", "Newsgroups", ",misc.test", NULL, NULL },
-    { .name = "Distribution empty", .more = "Distribution: \r\n" },
-    { "Date without zone", "Date", "no zone", NULL, NULL },        /* filled in below */
-    { "Date 2-digit year", "Date", "two digits", NULL, NULL },
-    { "Date wrong weekday", "Date", "wrong day", NULL, NULL },
-    { "our name in Path", "Path", "src.example!news.test.example!x!not-for-mail", NULL, NULL },
-    { "our alias in Path", "Path", "src.example!old.test.example!not-for-mail", NULL, NULL },
-    { "our name in another case", "Path", "src.example!NEWS.Test.Example!not-for-mail", NULL, NULL },
-    { "our name as a part", "Path", "src.example!x.news.test.example!not-for-mail", NULL, NULL },
-    { "poisoned group", "Newsgroups", "misc.test,local.poison", NULL, NULL },
-    { "group not of the peer", "Newsgroups", "local.only", NULL, NULL },
-    { "group not of the peer and another", "Newsgroups", "local.only,misc.test", NULL, NULL },
-    { "bad date of a known article", "Date", "yesterday", NULL, NULL },
-    { .name = "bytes header", .more = "Bytes: 1234\r\n" },
-};
-
-static const char *odd_date(const char *name)
-{
-    static char text[64];
-    time_t t = time(NULL) - 7200;
-    struct tm tm;
-
-    gmtime_r(&t, &tm);
-    if (strstr(name, "weekday") != NULL)
-        tm.tm_wday = (tm.tm_wday + 3) % 7;
-    strftime(text, sizeof text, strstr(name, "zone") != NULL ? "%a, %d %b %Y %H:%M:%S"
-                                                             : "%a, %d %b %Y %H:%M:%S +0000", &tm);
-    if (strstr(name, "2-digit") != NULL)                            /* "Sat, 21 Nov 2026": the century goes */
-        memmove(text + 12, text + 14, strlen(text + 14) + 1);
-    return text;
-}
-
-/* The cases that no change of a field can say. */
-static void special(struct buf *b, const char *name)
-{
-    if (strcmp(name, "empty article") == 0) {
-        buf_clear(b);
-        buf_puts(b, ".\r\n");
-    } else if (strcmp(name, "empty hdrs") == 0) {
-        buf_clear(b);
-        buf_puts(b, "\r\n.\r\n");
-    } else if (strcmp(name, "no headers, body only") == 0) {
-        buf_clear(b);
-        buf_puts(b, "\r\nbody\r\n.\r\n");
-    } else if (strcmp(name, "no blank line") == 0) {
-        b->end -= 5;
-        buf_puts(b, ".\r\n");
-    } else if (strncmp(name, "nul in", 6) == 0) {
-        *(char *)memchr(buf_data(b), 1, buf_len(b)) = '\0';
-    }
-}
-
-static bool yes(struct span cell)
-{
-    return span_starts(cell, SPAN("yes"));
-}
 
 /* Is a good article with this id refused as known afterwards? */
 static bool known(const char *id, enum intake_way way)
@@ -321,153 +165,11 @@ static bool known(const char *id, enum intake_way way)
     return r.verdict == V_DUPLICATE;
 }
 
-static void relay_row(const struct kit_row *row, void *arg)
-{
-    static unsigned serial;
-    const struct change *c = find_change(relay_cases, sizeof relay_cases / sizeof *relay_cases, row->cell[0], row->line);
-    enum intake_way way = *(enum intake_way *)arg;
-    bool same_id = c->field == NULL || strcmp(c->field, "Message-ID") != 0;
-    bool differs = strncmp(c->name, "command Message-ID", 18) == 0;
-    struct change dated = *c;
-    struct buf b = { 0 };
-    struct result r;
-    char id[80];
-
-    snprintf(id, sizeof id, "<relay%u@example.com>", ++serial);
-    if (!same_id && c->value != NULL && way == WAY_TAKETHIS)
-        return;                                     /* its id is met already */
-    if (strncmp(c->name, "Date ", 5) == 0)
-        dated.value = odd_date(c->name);
-    build(&b, &dated, relayed, id, "body\r\n");
-    special(&b, c->name);
-    if (strstr(c->name, "already in history") != NULL || strstr(c->name, "of a known") != NULL)
-        assert_false(known(id, way));
-    r = take(way, buf_span(&b), differs ? "<named@example.com>" : same_id || c->value == NULL ? id : c->value);
-    buf_fini(&b);
-    if (way == WAY_IHAVE ? !says(r.text, row->cell[4]) : span_u64(row->cell[5], &(uint64_t){ 0 }) != 0 || atoi(row->cell[5].p) != r.code)
-        fail_msg("line %d, %s: got \"%s\", want \"%.*s\"", row->line, c->name, r.text,
-                 SPAN_F(row->cell[way == WAY_IHAVE ? 4 : 5]));
-    if (same_id && known(id, way) != yes(row->cell[6]))
-        fail_msg("line %d, %s: remembered should be %.*s", row->line, c->name, SPAN_F(row->cell[6]));
-}
-
-static void ihave_answers_as_the_table_of_inn_says(void **state)
-{
-    enum intake_way way = WAY_IHAVE;
-
-    (void)state;
-    kit_table("acceptance-innd.tsv", relay_row, &way);
-}
-
-static void takethis_answers_as_the_table_of_inn_says(void **state)
-{
-    enum intake_way way = WAY_TAKETHIS;
-
-    (void)state;
-    kit_table("acceptance-innd.tsv", relay_row, &way);
-    site_verify(house.store);
-}
-
 /* ---- posting ---- */
 
 static const char *const posted[][2] = {
     { "From", "Joe <joe@example.com>" }, { "Subject", "t" }, { "Newsgroups", "misc.test" }, { NULL, NULL }
 };
-
-static const struct change post_cases[] = {
-    { "no From", "From", NULL, NULL, NULL },
-    { "no Subject", "Subject", NULL, NULL, NULL },
-    { "no Newsgroups", "Newsgroups", NULL, NULL, NULL },
-    { "empty Subject", "Subject", "", NULL, NULL },
-    { .name = "dup Subject", .more = "Subject: u\r\n" },
-    { .name = "obsolete NNTP-Posting-Host", .more = "NNTP-Posting-Host: h\r\n" },
-    { .name = "obsolete X-Trace", .more = "X-Trace: h\r\n" },
-    { .name = "obsolete NNTP-Posting-Date", .more = "NNTP-Posting-Date: h\r\n" },
-    { .name = "obsolete Date-Received", .more = "Date-Received: h\r\n" },
-    { .name = "obsolete Also-Control", .more = "Also-Control: h\r\n" },
-    { .name = "obsolete Relay-Version", .more = "Relay-Version: h\r\n" },
-    { .name = "Xref set", .more = "Xref: a b:1\r\n" },
-    { .name = "Injection-Info set", .more = "Injection-Info: a.example\r\n" },
-    { .name = "Lines set", .more = "Lines: 1\r\n" },
-    { .name = "old Date", .more = "Date: {-20}\r\n" },
-    { .name = "future Date", .more = "Date: {3}\r\n" },
-    { .name = "bad Injection-Date", .more = "Injection-Date: soon\r\n" },
-    { .name = "future Injection-Date", .more = "Injection-Date: {3}\r\n" },
-    { .name = "bad Expires", .more = "Expires: never\r\n" },
-    { .name = "bad Message-ID", .more = "Message-ID: <a b>\r\n" },
-    { .name = "dup mid", .more = "Message-ID: <posted.twice@example.com>\r\n" },
-    { .name = "Path ok", .more = "Path: not-for-mail\r\n" },
-    { .name = "posted already", .more = "Path: a.example!.POSTED!not-for-mail\r\n" },
-    { .name = "bad distribution a.b", .more = "Distribution: a.b\r\n" },
-    { .name = "control foo", .more = "Control: foo\r\n" },
-    { .name = "control cancel", .more = "Control: cancel <a@example.com>\r\n" },
-    { .name = "cancel without id", .more = "Control: cancel\r\n" },
-    { "From no @", "From", "joe", NULL, NULL },
-    { "From no dot", "From", "joe@localhost", NULL, NULL },
-    { "From invalid", "From", "Joe <joe@example.invalid>", NULL, NULL },
-    { "unknown+known", "Newsgroups", "no.such,misc.test", NULL, NULL },
-    { "only unknown groups", "Newsgroups", "no.such,no.more", NULL, NULL },
-    { "n group", "Newsgroups", "misc.nolocal", NULL, NULL },
-    { "x group", "Newsgroups", "misc.gone", NULL, NULL },
-    { "j", "Newsgroups", "misc.junk", NULL, NULL },
-    { "alias", "Newsgroups", "misc.alias", NULL, NULL },
-    { "group not allowed", "Newsgroups", "misc.test,local.only", NULL, NULL },
-    { "moderated", "Newsgroups", "misc.test,misc.mod", NULL, NULL },
-    { .name = "Followup-To unknown", .more = "Followup-To: no.such\r\n" },
-    { .name = "Followup-To poster", .more = "Followup-To: poster\r\n" },
-    { "8bit utf8 hdr", "Subject", "gr\xc3\xbc\xc3\x9f" "e", NULL, NULL },
-    { .name = "hdr no space", NO_SUBJECT_T },
-    { .name = "X hdr no space", .more = "X-A:b\r\n" },
-    { .name = "hdr no colon", .more = "X-A b\r\n" },
-    { .name = "header only folded ws", .more = "X-A: a\r\n \r\n b\r\n" },
-    { .name = "empty body", .body = "" },
-    { .name = "long body line 1200", .body = "{x1200}\r\n" },
-    { .name = "body line 998", .body = "{x998}\r\n" },
-    { .name = "body line 999", .body = "{x999}\r\n" },
-    { .name = "too big", .body = "{x1000001}\r\n" },
-    { .name = "Sender", .more = "Sender: s@example.com\r\n" },
-    { .name = "Bcc", .more = "Bcc: s@example.com\r\n" },
-    { "Newsgroups with spaces", "Newsgroups", "misc.test, misc.other", NULL, NULL },
-    { .name = "Supersedes", .more = "Supersedes: <a@example.com>\r\n" },
-    { .name = "Approved to unmoderated", .more = "Approved: a@example.com\r\n" },
-    { .name = "Approved not allowed", .more = "Approved: a@example.com\r\n" },
-    { .name = "Message-ID without @", .more = "Message-ID: <noat>\r\n" },
-    { .name = "Expires ok", .more = "Expires: {5}\r\n" },
-    { .name = "header line of 998 octets incl. name", .more = "X-Long: {x990}\r\n" },
-    { .name = "header line of 1100 octets", .more = "X-Long: {x1092}\r\n" },
-    { .name = "no body separator", .body = "" },
-    { .name = "no Message-ID, no Date" },
-};
-
-static void post_row(const struct kit_row *row, void *arg)
-{
-    const struct change *c = find_change(post_cases, sizeof post_cases / sizeof *post_cases, row->cell[0], row->line);
-    struct buf b = { 0 };
-    struct result r;
-    struct span want = row->cell[2];
-
-    (void)arg;
-    if (strcmp(c->name, "Approved not allowed") == 0)
-        return;                                     /* see a_poster_without_the_right_may_not_approve */
-    build(&b, c, posted, "", "body\r\n");
-    if (strcmp(c->name, "no body separator") == 0)
-        special(&b, "no blank line");
-    if (strcmp(c->name, "dup mid") == 0)
-        assert_int_equal(take(WAY_POST, buf_span(&b), "").code, 240);
-    r = take(WAY_POST, buf_span(&b), "");
-    buf_fini(&b);
-    if (!says(r.text, want))
-        fail_msg("line %d, %s: got \"%s\", want \"%.*s\"", row->line, c->name, r.text, SPAN_F(want));
-    if (r.code == 240 && site_state(house.store, r.id) != HIS_KEPT)
-        fail_msg("line %d, %s: %s is not kept", row->line, c->name, r.id);
-}
-
-static void post_answers_as_the_table_of_inn_says(void **state)
-{
-    (void)state;
-    kit_table("post-nnrpd.tsv", post_row, NULL);
-    site_verify(house.store);
-}
 
 static void a_poster_without_the_right_may_not_approve(void **state)
 {
@@ -538,57 +240,6 @@ static void everything_but_path_and_xref_is_stored_byte_for_byte(void **state)
     buf_fini(&got);
     buf_fini(&want);
     site_verify(house.store);
-}
-
-/* A cell with the site's name in the place of US. */
-static char *with_name(struct span cell)
-{
-    const char *us = memmem(cell.p, cell.n, "US", 2);
-    struct buf b = { 0 };
-    size_t n;
-
-    while (us != NULL) {
-        buf_add(&b, cell.p, (size_t)(us - cell.p));
-        buf_puts(&b, "news.test.example");
-        cell = span_from(cell, (size_t)(us - cell.p) + 2);
-        us = memmem(cell.p, cell.n, "US", 2);
-    }
-    buf_add_span(&b, cell);
-    buf_add(&b, "", 1);
-    return buf_steal(&b, &n);
-}
-
-static void path_row(const struct kit_row *row, void *arg)
-{
-    static unsigned serial;
-    char id[80], *path = with_name(row->cell[0]), *want = with_name(row->cell[2]);
-    struct change c = { "x", "Path", path, NULL, NULL };
-    struct record_number numbers[64];
-    struct buf b = { 0 }, got = { 0 };
-    struct record rec;
-    struct result r;
-
-    (void)arg;
-    snprintf(id, sizeof id, "<path%u@example.com>", ++serial);
-    build(&b, &c, relayed, id, "x\r\n");
-    r = take(WAY_TAKETHIS, buf_span(&b), id);
-    if ((r.code == 439) != (strcmp(want, "refused") == 0))
-        fail_msg("line %d, %s: %s", row->line, path, r.text);
-    if (r.code == 239) {
-        stored(id, &got, &rec, numbers);
-        if (!span_eq((struct span){ rec.data.p + rec.path.at, rec.path.len }, span_of(want)))
-            fail_msg("line %d: stored \"%.*s\", want \"%s\"", row->line, (int)rec.path.len, rec.data.p + rec.path.at, want);
-    }
-    buf_fini(&b);
-    buf_fini(&got);
-    free(path);
-    free(want);
-}
-
-static void the_path_says_whether_the_peer_s_name_was_seen(void **state)
-{
-    (void)state;
-    kit_table("path-stored.tsv", path_row, NULL);
 }
 
 static bool has_line(struct span head, const char *start, const char *also)
@@ -871,6 +522,12 @@ static void what_is_exported_can_be_imported_elsewhere(void **state)
     site_group(other, "misc.other", 'y', NULL);
     site_group(other, "misc.mod", 'm', NULL);
     site_group(other, "misc.alias", '=', "misc.test");
+    for (unsigned i = 0; i < 25; i++) {
+        char id[40];
+
+        snprintf(id, sizeof id, "<export%u@x.example>", i);
+        file(id, "Newsgroups", i % 3 == 0 ? "misc.test,misc.other" : "misc.test", "X-Lines: a\r\n\tb\r\n");
+    }
     n = export_rnews(mine, file_name, SPAN("misc.test"), NULL, NULL, &e);
     assert_true(n > 20);
     if (import_rnews(other, house.rules, file_name, NULL, tell_import, &told, &c, &e) != 0)
@@ -950,12 +607,8 @@ static int leave_house(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ihave_answers_as_the_table_of_inn_says),
-        cmocka_unit_test(takethis_answers_as_the_table_of_inn_says),
-        cmocka_unit_test(post_answers_as_the_table_of_inn_says),
         cmocka_unit_test(a_poster_without_the_right_may_not_approve),
         cmocka_unit_test(everything_but_path_and_xref_is_stored_byte_for_byte),
-        cmocka_unit_test(the_path_says_whether_the_peer_s_name_was_seen),
         cmocka_unit_test(an_injected_article_has_what_rfc_5537_wants),
         cmocka_unit_test(message_id_and_date_given_keep_injection_date_away),
         cmocka_unit_test(articles_are_filed_where_inn_files_them),
