@@ -157,6 +157,7 @@ $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/kit.o $(FUZZ_ARCHIVES)
 # figures of a whole site; MILLION=, SECONDS=, SERVER_CPUS=, LOAD_CPUS= in the environment
 bench: all $(B)/tests/bench/load bench-micro
 	@B=$(B) PYTHONDONTWRITEBYTECODE=1 python3 tests/bench/run.py
+	@B=$(B) PYTHONDONTWRITEBYTECODE=1 python3 tests/bench/lists.py
 
 $(B)/tests/bench/load: tests/bench/load.c
 	@mkdir -p $(@D)

@@ -70,6 +70,16 @@ void buf_puts(struct buf *b, const char *s)
     buf_add(b, s, strlen(s));
 }
 
+void buf_number(struct buf *b, uint64_t n)
+{
+    char digits[20], *p = digits + sizeof digits;
+
+    do {
+        *--p = (char)('0' + n % 10);
+    } while ((n /= 10) > 0);
+    buf_add(b, p, (size_t)(digits + sizeof digits - p));
+}
+
 void buf_printf(struct buf *b, const char *fmt, ...)
 {
     va_list ap;

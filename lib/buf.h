@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "lib/err.h"
 #include "lib/span.h"
@@ -27,6 +28,7 @@ bool   buf_reserve(struct buf *b, size_t n) need_result; /* room for n more, or 
 void   buf_add(struct buf *b, const void *p, size_t n);
 void   buf_add_span(struct buf *b, struct span s);
 void   buf_puts(struct buf *b, const char *s);
+void   buf_number(struct buf *b, uint64_t n);   /* in decimal                             */
 void   buf_printf(struct buf *b, const char *fmt, ...) printf_like(2, 3);
 void   buf_drop(struct buf *b, size_t n);       /* consume n held bytes                   */
 void   buf_shrink(struct buf *b);               /* give the memory back when empty        */

@@ -77,13 +77,12 @@ static bool each(uint64_t number, const struct log_pos *pos, struct span line, v
     struct listing *l = arg;
 
     (void)pos, (void)line;
-    buf_printf(&l->t.out, "%llu\r\n", (unsigned long long)number);
+    buf_number(&l->t.out, number);
+    buf_add(&l->t.out, "\r\n", 2);
     l->t.lines++;
     l->lo = number + 1;
-    if (buf_len(&l->t.out) < CHUNK)
-        return true;
-    l->t.more = true;
-    return false;
+    l->t.more = buf_len(&l->t.out) >= CHUNK || task_tired(&l->t);
+    return !l->t.more;
 }
 
 static void work(struct task *t)

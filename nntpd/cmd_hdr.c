@@ -1,8 +1,7 @@
 /* cmd_hdr.c - HDR (RFC 3977 8.5), XHDR and XPAT (RFC 2980 2.6, 2.9).
  *
  * Fields that the overview has are answered from it; for others the heads of
- * the articles are read, a few hundred in a task, after the scan (so that no
- * page of the database is held while a cold article is waited for).
+ * the articles are read, after a scan has found where they lie.
  *
  * An article without the field: HDR an empty value, XHDR no line, XPAT no line.
  * Nothing in the range: HDR 423, the others 221 and an empty block.
@@ -34,7 +33,8 @@ struct hdr_task {
     char *pattern;                 /* XPAT                                          */
     char *id;
     struct head_place *place;      /* found by the scan, heads to be read           */
-    unsigned n_place;
+    unsigned n_place, read;        /* how many there are, and have been read        */
+    bool scanned;                  /* to the end of the range                       */
     struct buf head;
 };
 
@@ -69,7 +69,7 @@ static void put_value(struct hdr_task *h, uint64_t number, struct span value)
     if (h->kind != KIND_HDR && h->id != NULL)
         buf_puts(out, h->id);
     else
-        buf_printf(out, "%llu", (unsigned long long)number);
+        buf_number(out, number);
     buf_add(out, " ", 1);
     buf_add_span(out, value);
     buf_add(out, "\r\n", 2);
@@ -106,8 +106,15 @@ static bool each_line(uint64_t number, const struct log_pos *pos, struct span li
     (void)pos;
     put_value(h, number, from_line(h, line));
     h->lo = number + 1;
-    h->t.more = buf_len(&h->t.out) >= CHUNK;
+    h->t.more = buf_len(&h->t.out) >= CHUNK || task_tired(&h->t);
     return !h->t.more;
+}
+
+static int scan(struct hdr_task *h, ov_each_fn *each)
+{
+    if (h->lo > h->hi)
+        return 0;
+    return ov_scan(store_overview(h->t.store), h->group->id, h->lo, h->hi, h->t.bulk, each, h, &h->t.e);
 }
 
 /* --- from the articles ------------------------------------------------- */
@@ -119,8 +126,7 @@ static bool each_place(uint64_t number, const struct log_pos *pos, struct span l
     (void)line;
     h->place[h->n_place++] = (struct head_place){ number, *pos };
     h->lo = number + 1;
-    h->t.more = h->n_place == HEADS_MOST;
-    return !h->t.more;
+    return h->n_place < HEADS_MOST;
 }
 
 /* The value from an article's head.  1, 0 the article is gone, -1. */
@@ -146,14 +152,33 @@ static int from_head(struct hdr_task *h, uint64_t number, const struct log_pos *
     return 1;
 }
 
+/* A slow disk makes heads slow: a turn may end between two. */
 static int read_heads(struct hdr_task *h)
 {
     int r = 0;
 
-    for (unsigned i = 0; i < h->n_place && r >= 0; i++)
-        r = from_head(h, h->place[i].number, &h->place[i].pos);
-    h->n_place = 0;
+    while (h->read < h->n_place && r >= 0 && buf_len(&h->t.out) < CHUNK && !task_tired(&h->t)) {
+        const struct head_place *p = &h->place[h->read++];
+
+        r = from_head(h, p->number, &p->pos);
+    }
     return r;
+}
+
+static int from_articles(struct hdr_task *h)
+{
+    if (h->place == NULL)
+        h->place = xmalloc(HEADS_MOST * sizeof *h->place);
+    if (h->read == h->n_place) {
+        h->read = h->n_place = 0;
+        if (scan(h, each_place) != 0)
+            return -1;
+        h->scanned = h->n_place < HEADS_MOST;
+    }
+    if (read_heads(h) < 0)
+        return -1;
+    h->t.more = h->read < h->n_place || !h->scanned;
+    return 0;
 }
 
 /* --- the tasks --------------------------------------------------------- */
@@ -161,15 +186,8 @@ static int read_heads(struct hdr_task *h)
 static void work(struct task *t)
 {
     struct hdr_task *h = (struct hdr_task *)t;
-    bool heads = h->index < 0;
-    int r = 0;
+    int r = h->index < 0 ? from_articles(h) : scan(h, each_line);
 
-    if (heads && h->place == NULL)
-        h->place = xmalloc(HEADS_MOST * sizeof *h->place);
-    if (h->lo <= h->hi)
-        r = ov_scan(store_overview(t->store), h->group->id, h->lo, h->hi, t->bulk, heads ? each_place : each_line, h, &t->e);
-    if (r == 0 && heads)
-        r = read_heads(h);
     if (r < 0)
         task_fail(t);
     else if (!t->more)
@@ -251,6 +269,7 @@ static void in_range(struct session *s, const struct call *c, enum kind kind, ui
     h->lo = lo > m.low ? lo : m.low;
     h->hi = hi < m.high ? hi : m.high;
     h->current = c->n < 2;
+    h->t.quick = h->index >= 0 && kind != KIND_XPAT;
     task_bulk(&h->t);
     task_send(&h->t);
 }

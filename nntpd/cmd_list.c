@@ -1,8 +1,12 @@
 /* cmd_list.c - LIST's variants (RFC 3977 7.6, RFC 6048), XGTITLE, NEWGROUPS.
  *
  * All that walk the groups are one task with one function that writes a line.
- * A task that has made CHUNK octets remembers the last name and goes on behind
- * it.  Groups that the client may not read are left out.
+ * The task keeps its place in the walk, so it may end its turn anywhere: when it
+ * has made CHUNK octets, or has looked long enough for a group that fits.
+ * Groups that the client may not read are left out.
+ *
+ * A wildmat that is just a name needs no walk (clients ask so for each of
+ * their groups).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +17,8 @@
 #include "lib/mem.h"
 #include "nntpd/sess.h"
 
+#define LOOK_OFTEN 64              /* groups between two looks at the clock         */
+
 typedef void line_fn(struct buf *out, const struct group *g);
 
 struct list {
@@ -20,33 +26,41 @@ struct list {
     const char *status;            /* the first line                                */
     line_fn    *line;
     char       *wildmat;           /* NULL: all                                     */
+    bool        one;               /* it is a name                                  */
     int64_t     since_us;          /* NEWGROUPS                                     */
-    char       *after;             /* told up to this name                          */
+    struct groups_walk walk;
 };
 
 /* --- lines ------------------------------------------------------------- */
 
-static const struct group_text *text_of(const struct group *g)
+static void put_number(struct buf *out, uint64_t n)
 {
-    return g->text;
+    buf_add(out, " ", 1);
+    buf_number(out, n);
 }
 
 static void put_status(struct buf *out, const struct group *g)
 {
-    const struct group_text *t = text_of(g);
-    char flag = g->flag;
+    char flag[4] = { ' ', g->flag, '\r', '\n' };
+    const struct group_text *t;
 
-    if (flag == '=')
-        buf_printf(out, " =%s\r\n", t != NULL && t->alias != NULL ? t->alias : "");
-    else
-        buf_printf(out, " %c\r\n", flag);
+    if (flag[1] != '=') {
+        buf_add(out, flag, 4);
+        return;
+    }
+    t = g->text;
+    buf_add(out, flag, 2);
+    buf_puts(out, t != NULL && t->alias != NULL ? t->alias : "");
+    buf_add(out, flag + 2, 2);
 }
 
 static void line_active(struct buf *out, const struct group *g)
 {
     struct marks m = group_marks(g);
 
-    buf_printf(out, "%s %llu %llu", g->name, (unsigned long long)m.high, (unsigned long long)m.low);
+    buf_puts(out, g->name);
+    put_number(out, m.high);
+    put_number(out, m.low);
     put_status(out, g);
 }
 
@@ -54,48 +68,76 @@ static void line_counts(struct buf *out, const struct group *g)
 {
     struct marks m = group_marks(g);
 
-    buf_printf(out, "%s %llu %llu %llu", g->name, (unsigned long long)m.high, (unsigned long long)m.low,
-               (unsigned long long)m.count);
+    buf_puts(out, g->name);
+    put_number(out, m.high);
+    put_number(out, m.low);
+    put_number(out, m.count);
     put_status(out, g);
+}
+
+/* RFC 3977 9.6 wants a text in the last place of these two. */
+static void put_text(struct buf *out, const char *text, const char *otherwise)
+{
+    buf_puts(out, text != NULL && *text != '\0' ? text : otherwise);
+    buf_add(out, "\r\n", 2);
 }
 
 static void line_times(struct buf *out, const struct group *g)
 {
-    const struct group_text *t = text_of(g);
+    const struct group_text *t = g->text;
 
-    buf_printf(out, "%s %lld %s\r\n", g->name, (long long)(g->created_us / 1000000),
-               t != NULL && t->creator != NULL && *t->creator != '\0' ? t->creator : "unknown");
+    buf_puts(out, g->name);
+    put_number(out, g->created_us > 0 ? (uint64_t)(g->created_us / 1000000) : 0);
+    buf_add(out, " ", 1);
+    put_text(out, t != NULL ? t->creator : NULL, "unknown");
 }
 
-/* RFC 3977 9.4.2 wants a text there. */
 static void line_newsgroups(struct buf *out, const struct group *g)
 {
-    const struct group_text *t = text_of(g);
+    const struct group_text *t = g->text;
 
-    buf_printf(out, "%s\t%s\r\n", g->name,
-               t != NULL && t->description != NULL && *t->description != '\0' ? t->description : "No description.");
+    buf_puts(out, g->name);
+    buf_add(out, "\t", 1);
+    put_text(out, t != NULL ? t->description : NULL, "No description.");
 }
 
 /* --- walking the groups ------------------------------------------------ */
 
-static bool each(const struct group *g, void *arg)
+static bool wanted(const struct list *l, const struct group *g)
 {
-    struct list *l = arg;
     struct span name = span_of(g->name);
 
-    if (l->after != NULL && strcmp(g->name, l->after) <= 0)
-        return true;
-    if (g->created_us < l->since_us || !rights_may_read(&l->t.s->rights, name))
-        return true;
-    if (l->wildmat != NULL && !wildmat(name, span_of(l->wildmat)))
-        return true;
+    return g->created_us >= l->since_us && rights_may_read(&l->t.s->rights, name) &&
+           (l->wildmat == NULL || wildmat(name, span_of(l->wildmat)));
+}
+
+static void put(struct list *l, const struct group *g)
+{
     l->line(&l->t.out, g);
     l->t.lines++;
-    if (buf_len(&l->t.out) < CHUNK)
-        return true;
-    free(l->after);
-    l->after = xstrdup(g->name);
-    l->t.more = true;
+}
+
+static void put_one(struct list *l)
+{
+    const struct group *g = group_find(store_groups(l->t.store), span_of(l->wildmat));
+
+    if (g != NULL && wanted(l, g))
+        put(l, g);
+}
+
+/* Return true at the end of the groups. */
+static bool walk(struct list *l)
+{
+    const struct group *g;
+
+    for (unsigned n = 1; buf_len(&l->t.out) < CHUNK; n++) {
+        if (n % LOOK_OFTEN == 0 && task_tired(&l->t))
+            return false;
+        if ((g = groups_walk_next(&l->walk)) == NULL)
+            return true;
+        if (wanted(l, g))
+            put(l, g);
+    }
     return false;
 }
 
@@ -103,10 +145,16 @@ static void work(struct task *t)
 {
     struct list *l = (struct list *)t;
 
-    if (!t->begun)
+    if (!t->begun) {
         buf_printf(&t->out, "%s\r\n", l->status);
+        if (!l->one)
+            groups_walk_begin(store_groups(t->store), &l->walk);
+    }
     t->begun = true;
-    group_each(store_groups(t->store), each, l);
+    if (l->one)
+        put_one(l);
+    else
+        t->more = !walk(l);
     if (!t->more)
         buf_puts(&t->out, ".\r\n");
 }
@@ -116,16 +164,27 @@ static void fini(struct task *t)
     struct list *l = (struct list *)t;
 
     free(l->wildmat);
-    free(l->after);
+    groups_walk_end(&l->walk);
 }
 
-static void list(struct session *s, const char *pattern, size_t n, const char *status, line_fn *line, int64_t since_us)
+static bool is_name(struct span pattern)
+{
+    for (size_t i = 0; i < pattern.n; i++)
+        if (strchr("*?,![]\\", pattern.p[i]) != NULL)
+            return false;
+    return true;
+}
+
+static void list(struct session *s, struct span pattern, const char *status, line_fn *line, int64_t since_us)
 {
     struct list *l = task_new(s, sizeof *l, work);
 
     l->status = status;
     l->line = line;
-    l->wildmat = pattern != NULL ? xstrndup(pattern, n) : NULL;
+    if (pattern.p != NULL) {
+        l->wildmat = xstrndup(pattern.p, pattern.n);
+        l->one = l->t.quick = is_name(pattern);
+    }
     l->since_us = since_us;
     l->t.fini = fini;
     task_send(&l->t);
@@ -133,7 +192,7 @@ static void list(struct session *s, const char *pattern, size_t n, const char *s
 
 static void list_groups(struct session *s, const struct call *c, const char *status, line_fn *line)
 {
-    list(s, c->n > 0 ? c->arg[0].p : NULL, c->n > 0 ? c->arg[0].n : 0, status, line, INT64_MIN);
+    list(s, c->n > 0 ? c->arg[0] : (struct span){ 0 }, status, line, INT64_MIN);
 }
 
 void cmd_list_active(struct session *s, const struct call *c)
@@ -161,8 +220,7 @@ void cmd_xgtitle(struct session *s, const struct call *c)
     if (c->n > 0)
         list_groups(s, c, "282 Descriptions in form \"group description\"", line_newsgroups);
     else if (s->group != NULL)
-        list(s, s->group->name, strlen(s->group->name), "282 Descriptions in form \"group description\"", line_newsgroups,
-             INT64_MIN);
+        list(s, span_of(s->group->name), "282 Descriptions in form \"group description\"", line_newsgroups, INT64_MIN);
     else
         reply(s, "412 No newsgroup selected");
 }
@@ -176,7 +234,7 @@ void cmd_newgroups(struct session *s, const struct call *c)
     else if (c->n > 2 && !span_ieq(c->arg[2], SPAN("GMT")) && !span_ieq(c->arg[2], SPAN("UTC")))
         reply(s, "501 Syntax error for \"GMT\"");
     else
-        list(s, NULL, 0, "231 New newsgroups follow", line_active, since * 1000000);
+        list(s, (struct span){ 0 }, "231 New newsgroups follow", line_active, since * 1000000);
 }
 
 /* --- the short ones ---------------------------------------------------- */

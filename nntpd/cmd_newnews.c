@@ -1,9 +1,9 @@
 /* cmd_newnews.c - NEWNEWS (RFC 3977 7.4): ids of articles that came since.
  *
  * The log is in order of arrival, so the answer is a walk from the first record
- * of that time on: WALK records or CHUNK octets in one task.  An article that
- * has gone meanwhile is left out: history says whether this record is still
- * where its id lies.
+ * of that time on, CHUNK octets or a turn's time at once.  An article that has
+ * gone meanwhile is left out: history says whether this record is still where
+ * its id lies.
  */
 #include <stdlib.h>
 
@@ -12,8 +12,6 @@
 #include "lib/clock.h"
 #include "lib/mem.h"
 #include "nntpd/sess.h"
-
-#define WALK 20000
 
 struct newnews {
     struct task t;
@@ -59,7 +57,7 @@ static int walk(struct newnews *n)
     struct log_pos pos;
     int got = 1;
 
-    for (int i = 0; i < WALK && buf_len(&n->t.out) < CHUNK && got == 1; i++)
+    while (got == 1 && buf_len(&n->t.out) < CHUNK && !task_tired(&n->t))
         if ((got = log_reader_next(n->reader, &r, &pos, &n->t.e)) == 1)
             tell(n, &r);
     return got;

@@ -21,18 +21,6 @@ struct over {
     char id[MSGID_MAX + 1];
 };
 
-/* The digits of 'n' and a tab. */
-static void put_number(struct buf *out, uint64_t n)
-{
-    char digits[24], *p = digits + sizeof digits;
-
-    *--p = '\t';
-    do {
-        *--p = (char)('0' + n % 10);
-    } while ((n /= 10) > 0);
-    buf_add(out, p, (size_t)(digits + sizeof digits - p));
-}
-
 static void begin(struct over *o)
 {
     if (!o->t.begun)
@@ -43,7 +31,8 @@ static void begin(struct over *o)
 static void put_line(struct over *o, uint64_t number, struct span line)
 {
     begin(o);
-    put_number(&o->t.out, number);
+    buf_number(&o->t.out, number);
+    buf_add(&o->t.out, "\t", 1);
     buf_add_span(&o->t.out, line);
     buf_add(&o->t.out, "\r\n", 2);
     o->t.lines++;

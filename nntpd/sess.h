@@ -73,6 +73,7 @@ struct task {
     void (*fini)(struct task *);         /* frees what it holds, not itself; may be NULL         */
     struct buf  out;
     bool        more;
+    int64_t     until_us;                /* set for each turn: see task_tired                    */
     bool        quick;                   /* worth running on the worker while data is in memory  */
     bool        begun;                   /* the first line of the answer has been made           */
     bool        trouble;                 /* e says what; 403, or the end when begun              */
@@ -174,6 +175,9 @@ void task_drained(struct session *s);
 void task_free(struct task *t);
 struct bdb_bulk *task_bulk(struct task *t);         /* before task_send                           */
 void task_fail(struct task *t);                     /* on the lane: t->e says what                */
+/* Has this turn lasted long enough?  Work that a client may make long asks now and
+ * then, and sets 'more': others come between its turns. */
+bool task_tired(const struct task *t);
 
 /* A group that this session may read, by name; NULL. */
 const struct group *session_group(struct session *s, struct span name);

@@ -4,6 +4,9 @@
  * it goes again once the client has read most of what was sent: one task of a
  * session is away at a time, and memory stays bounded however long the answer.
  *
+ * Work that writes little and reads much (a wildmat that fits nothing) ends its
+ * turn after a while, too: the lane is everybody's.
+ *
  * A quick task (one article, some overview lines) is not worth two changes of
  * thread while its data is in memory: it is run on the worker.  The first that
  * had to wait sends all the worker's tasks to the lane for a second; so a cold
@@ -17,6 +20,8 @@
 
 #define GIVE_FROM 8192             /* smaller answers are copied into the stream's buffer */
 #define SLOW_US   2000             /* so long takes what is not in memory                 */
+#define TURN_US   5000             /* a task's turn on the lane                           */
+#define HERE_US   1000             /* ... and on the worker                               */
 #define LANE_US   1000000          /* then quick tasks go to the lane as well             */
 
 void *task_new(struct session *s, size_t size, void (*work)(struct task *))
@@ -74,10 +79,16 @@ void task_fail(struct task *t)
     t->more = false;
 }
 
+bool task_tired(const struct task *t)
+{
+    return clock_mono_us() > t->until_us;
+}
+
 static void run(struct job *j)
 {
     struct task *t = (struct task *)j;
 
+    t->until_us = clock_mono_us() + TURN_US;
     t->work(t);
 }
 
@@ -114,6 +125,13 @@ static bool tell(struct session *s, struct task *t)
     return true;
 }
 
+/* It has more, and there is room for it: what goes on long is not quick. */
+static void task_again(struct task *t)
+{
+    t->quick = false;
+    task_send(t);
+}
+
 static void back(struct mail *m)
 {
     struct task *t = (struct task *)m;
@@ -132,7 +150,7 @@ static void back(struct mail *m)
         else if (stream_out_len(s->st) > OUT_HIGH)
             s->state = SESS_DRAIN;
         else
-            task_send(t);
+            task_again(t);
         session_go(s);
     }
     session_unref(s);
@@ -144,6 +162,7 @@ static void run_here(struct house *h, struct task *t)
 {
     int64_t began = clock_mono_us(), took;
 
+    t->until_us = began + HERE_US;
     t->work(t);
     took = clock_mono_us() - began;
     if (took > SLOW_US)

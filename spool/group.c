@@ -197,14 +197,37 @@ static struct order *order_get(struct groups *g)
     return o;
 }
 
+void groups_walk_begin(struct groups *g, struct groups_walk *w)
+{
+    *w = (struct groups_walk){ order_get(g), 0 };
+}
+
+const struct group *groups_walk_next(struct groups_walk *w)
+{
+    while (w->at < w->order->n) {
+        const struct entry *e = w->order->e[w->at++];
+
+        if (!atomic_load(&e->pub.removed))
+            return &e->pub;
+    }
+    return NULL;
+}
+
+void groups_walk_end(struct groups_walk *w)
+{
+    order_put(w->order);
+    w->order = NULL;
+}
+
 void group_each(struct groups *g, bool (*each)(const struct group *, void *), void *arg)
 {
-    struct order *o = order_get(g);
+    const struct group *group;
+    struct groups_walk w;
 
-    for (size_t i = 0; i < o->n; i++)
-        if (!atomic_load(&o->e[i]->pub.removed) && !each(&o->e[i]->pub, arg))
-            break;
-    order_put(o);
+    groups_walk_begin(g, &w);
+    while ((group = groups_walk_next(&w)) != NULL && each(group, arg))
+        ;
+    groups_walk_end(&w);
 }
 
 /* ---- the committer's numbers -------------------------------------------- */

@@ -62,6 +62,14 @@ size_t groups_count_all(struct groups *g);
 /* Call 'each' for every group that is not removed, in order of name; false ends it. */
 void group_each(struct groups *g, bool (*each)(const struct group *, void *), void *arg);
 
+/* The same one by one: the groups that were there when the walk began, less those
+ * that are removed when it comes to them.  It may rest between two steps as long
+ * as it likes, hand itself to another thread, and end before its end. */
+struct groups_walk { struct order *order; size_t at; };
+void groups_walk_begin(struct groups *g, struct groups_walk *w);
+const struct group *groups_walk_next(struct groups_walk *w);              /* NULL: the end       */
+void groups_walk_end(struct groups_walk *w);                              /* a zeroed one too    */
+
 /* The committer: give the next number of a group. */
 uint64_t group_number(struct groups *g, uint32_t id);
 uint32_t group_next_id(struct groups *g);

@@ -1,5 +1,7 @@
 /* lib_buf.c - bytes in, bytes out, in order; memory kept, given back, refused. */
+#include <inttypes.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -102,6 +104,22 @@ static void shrink_frees_only_when_empty(void **state)
     assert_int_equal(b.cap, 0);
 }
 
+static void numbers_are_written_in_decimal(void **state)
+{
+    static const uint64_t some[] = { 0, 9, 10, 99, 100, 2147483647, UINT64_MAX };
+    char want[32];
+    struct buf b = { 0 };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof some / sizeof *some; i++) {
+        buf_clear(&b);
+        buf_number(&b, some[i]);
+        snprintf(want, sizeof want, "%" PRIu64, some[i]);
+        assert_true(span_eq(buf_span(&b), span_of(want)));
+    }
+    buf_fini(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -109,6 +127,7 @@ int main(void)
         cmocka_unit_test(consumed_room_is_used_again),
         cmocka_unit_test(an_impossible_size_is_refused_and_changes_nothing),
         cmocka_unit_test(printf_grows_at_every_length),
+        cmocka_unit_test(numbers_are_written_in_decimal),
         cmocka_unit_test(steal_hands_over_what_is_held),
         cmocka_unit_test(shrink_frees_only_when_empty),
     };

@@ -200,6 +200,36 @@ static void groups_are_found_listed_changed_and_survive(void **state)
     site_close(&s);
 }
 
+/* A list may be told in many turns: groups made meanwhile are not in it, removed ones no more. */
+static void a_walk_may_rest_while_groups_come_and_go(void **state)
+{
+    struct record gone = { .kind = RECORD_UNGROUP, .numbers = &(struct record_number){ 3, 0 }, .n_numbers = 1 };
+    struct groups_walk w, none = { 0 };
+    struct site s;
+
+    (void)state;
+    site_open(&s, kit_path("walk"));
+    make(&s, 1, "a.a");
+    make(&s, 2, "c.c");
+    make(&s, 3, "d.d");
+    make(&s, 4, "e.e");
+    groups_walk_begin(s.g, &w);
+    assert_string_equal(groups_walk_next(&w)->name, "a.a");
+    make(&s, 5, "b.b");
+    apply(&s, &gone, 1);
+    assert_string_equal(groups_walk_next(&w)->name, "c.c");
+    assert_string_equal(groups_walk_next(&w)->name, "e.e");
+    assert_null(groups_walk_next(&w));
+    assert_null(groups_walk_next(&w));
+    groups_walk_end(&w);
+    groups_walk_begin(s.g, &w);
+    assert_string_equal(groups_walk_next(&w)->name, "a.a");
+    assert_string_equal(groups_walk_next(&w)->name, "b.b");
+    site_close(&s);
+    groups_walk_end(&w);              /* a session may outlive the table */
+    groups_walk_end(&none);
+}
+
 static void nothing_is_seen_before_publish_nor_after_a_failed_run(void **state)
 {
     struct site s;
@@ -689,6 +719,7 @@ int main(void)
         cmocka_unit_test(facts_round_trip),
         cmocka_unit_test(flags_are_single_letters_or_an_alias),
         cmocka_unit_test(groups_are_found_listed_changed_and_survive),
+        cmocka_unit_test(a_walk_may_rest_while_groups_come_and_go),
         cmocka_unit_test(nothing_is_seen_before_publish_nor_after_a_failed_run),
         cmocka_unit_test(applying_twice_changes_nothing),
         cmocka_unit_test(articles_that_leave_move_low_and_count),
