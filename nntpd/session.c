@@ -199,7 +199,7 @@ static void greet(struct session *s)
     COUNT(s, sessions);
     if (r->transit)
         COUNT(s, sessions_peer);
-    if (r->post.n > 0)                     /* RFC 3977 5.1.2: it is about POST alone, peers or not */
+    if (r->post.n > 0 || r->transit)       /* a peer may send, and expects INN's 200 */
         reply(s, "200 %s Freshet " FRESHET_VERSION " ready (posting allowed)", site);
     else
         reply(s, "201 %s Freshet " FRESHET_VERSION " ready (no posting)", site);

@@ -132,7 +132,10 @@ def feed(site, n):
 
 
 def error_of(site):
-    return [l for l in site.ctl("peer", "show", "peer.test").splitlines() if l.startswith("last error ") and "last error at" not in l][0]
+    r = site.ctl("peer", "show", "peer.test", check=False)         # feeder may still be starting
+    if r.returncode != 0:
+        return ""
+    return [l for l in r.stdout.splitlines() if l.startswith("last error ") and "last error at" not in l][0]
 
 
 def starttls_pinned_login_and_compression_all_at_once():
