@@ -8,7 +8,7 @@
 #include "conf/schema.h"
 #include "conf/text.h"
 
-#define KEYS_MOST 48                 /* settings of one kind of block */
+#define KEYS_MOST 128                /* settings of one kind of block */
 
 struct block_text {
     enum block kind;

@@ -61,6 +61,8 @@ struct conf_site {                 /* site "news.example.org" { ... }, exactly o
     int64_t  peer_idle_us;
     uint32_t connections_max;
     int      crosspost_max, followup_max;             /* 0: no limit                           */
+    int      post_line_max;        /* octets; 0: no limit                                      */
+    int      post_quote_max;       /* lines that begin with ">", in percent                    */
     int      post_crosspost_max, post_followup_max;   /* of posters, besides; 0: no limit      */
     enum conf_unknown unknown_groups;
     enum conf_filing control_groups;

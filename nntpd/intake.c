@@ -1,7 +1,7 @@
 /* intake.c - an article's way in: the list of stages and the engine that runs it.
  *
  *     relaying:  wire headers identity dates newsgroups path ─ claim cancelled distribution limits groups ─ store
- *     posting:   lines fields groups values required limits body make ─ claim cancelled ─ store
+ *     posting:   lines fields text groups values required limits body make ─ claim cancelled ─ store
  *
  * A refusal that is to be remembered takes the way through "claim" as well: so
  * a bad copy of an article that we have says "Duplicate", and one whose good
@@ -41,6 +41,7 @@ static const struct stage relaying[] = {
 static const struct stage posting[] = {
     { "lines", stage_p_lines },
     { "fields", stage_p_fields },
+    { "text", stage_p_text },
     { "groups", stage_p_groups },
     { "values", stage_p_values },
     { "required", stage_p_required },

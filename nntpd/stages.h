@@ -126,7 +126,7 @@ bool groups_add(struct intake *in, const struct group *g);
 /* intake_put.c */
 stage_fn stage_store;
 void intake_remember(struct intake *in, const char *why);   /* a RECORD_REFUSED; takes the claim */
-/* inject.c, inject_head.c: posting, in the order of INN.md 2.4 */
-stage_fn stage_p_lines, stage_p_fields, stage_p_groups, stage_p_values, stage_p_required, stage_p_body, stage_p_make;
+/* inject.c, inject_text.c, inject_head.c: posting, in the order of INN.md 2.4 */
+stage_fn stage_p_lines, stage_p_fields, stage_p_text, stage_p_groups, stage_p_values, stage_p_required, stage_p_body, stage_p_make;
 
 #endif
