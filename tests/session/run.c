@@ -5,7 +5,7 @@
  *   conf ... end                the whole nntpd.conf; first of all; without it: site news.test,
  *                               peers A (192.0.2.1) and B (192.0.2.2), all may read and post
  *   file NAME ... end           a file beside nntpd.conf (may come before conf); file-gone NAME removes it
- *   group NAME FLAG [TEXT]      make a group (FLAG as in LIST ACTIVE), or change it
+ *   group NAME FLAG [@N] [TEXT] make a group (FLAG as in LIST ACTIVE), or change it; its numbers begin above N
  *   ungroup NAME                remove it          cancel <id>      cancel an article
  *   peer A [ADDRESS]            connect, and pass over a greeting 200 or 201
  *   reader R [ADDRESS]          the same           connect X ADDRESS   the greeting is expected by the script
@@ -198,14 +198,18 @@ static void do_group(struct script *s, struct span rest)
 {
     struct buf name = { 0 }, text = { 0 };
     struct span flag;
+    uint64_t high = 0;
 
     (void)s;
     expand(&name, span_word(&rest));
     flag = span_word(&rest);
+    rest = span_trim(rest);
+    if (rest.n > 0 && rest.p[0] == '@' && span_u64(span_from(span_word(&rest), 1), &high) != 0)
+        site_fault("@N: a number is wanted");
     if (buf_len(&name) == 0 || flag.n == 0)
-        site_fault("group NAME FLAG [TEXT]");
+        site_fault("group NAME FLAG [@N] [TEXT]");
     expand(&text, span_trim(rest));
-    site_group(buf_span(&name), flag, buf_span(&text));
+    site_group(buf_span(&name), flag, high, buf_span(&text));
     buf_fini(&name);
     buf_fini(&text);
 }

@@ -284,9 +284,9 @@ static void commit(struct submission *sub, const char *what, struct span name)
     submission_free(&sub);
 }
 
-void site_group(struct span name, struct span flag, struct span description)
+void site_group(struct span name, struct span flag, uint64_t high, struct span description)
 {
-    struct group_facts f = { .flag = flag.p[0], .created_us = now_us, .name = name, .low = 1, .creator = SPAN("operator"),
+    struct group_facts f = { .flag = flag.p[0], .created_us = now_us, .name = name, .low = high + 1, .high = high, .creator = SPAN("operator"),
                              .description = description, .alias = span_from(flag, 1) };
 
     commit(submission_group(house.store, &f), "group", name);

@@ -27,7 +27,7 @@ void site_restart(void);                             /* close the store and open
 void site_reload(struct span conf);
 
 struct house *site_house(void);
-void site_group(struct span name, struct span flag, struct span description);
+void site_group(struct span name, struct span flag, uint64_t high, struct span description);
 void site_ungroup(struct span name);
 void site_cancel(struct span id);
 
