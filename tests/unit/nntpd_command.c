@@ -2,6 +2,7 @@
 #include "tests/kit.h"
 
 #include <ctype.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -217,22 +218,78 @@ static void lines_are_cut_into_words_at_blanks_and_tabs(void **state)
     assert_int_equal(call_tail(&c, 200).n, 0);
 }
 
-static void every_row_is_in_the_protocol_page(void **state)
+/* A row of a table names it: "| `GROUP` name |" or "| `A`, `B` | ". */
+static bool in_a_table(const char *page, const char *name)
+{
+    char quoted[48], longer[48];
+
+    snprintf(quoted, sizeof quoted, "`%s`", name);
+    snprintf(longer, sizeof longer, "`%s ", name);
+    for (const char *line = page; line != NULL; line = strchr(line, '\n')) {
+        const char *end, *at;
+
+        line += *line == '\n';
+        end = line + strcspn(line, "\n");
+        if (*line != '|')
+            continue;
+        if (((at = strstr(line, quoted)) != NULL && at < end) || ((at = strstr(line, longer)) != NULL && at < end))
+            return true;
+    }
+    return false;
+}
+
+static void every_row_is_in_a_table_of_the_protocol_page(void **state)
 {
     char *page = root_file("doc/protocol.md");
-    char row_text[64];
 
     (void)state;
     for (unsigned i = 0; i < command_count(); i++) {
         char name[40];
 
         command_name(i, name, sizeof name);
-        if (strcmp(name, "LIST") == 0 || strcmp(name, "MODE") == 0)
-            continue;
-        snprintf(row_text, sizeof row_text, "`%s", name);
-        if (strstr(page, row_text) == NULL)
-            fail_msg("doc/protocol.md is silent about %s", name);
+        if (strcmp(name, "MODE") != 0 && !in_a_table(page, name))
+            fail_msg("doc/protocol.md has no row for %s", name);
     }
+    free(page);
+}
+
+/* A number of the page, not a part of another. */
+static bool page_has_code(const char *page, const char *code)
+{
+    for (const char *at = strstr(page, code); at != NULL; at = strstr(at + 1, code))
+        if (!isdigit((unsigned char)at[3]) && (at == page || !isdigit((unsigned char)at[-1])))
+            return true;
+    return false;
+}
+
+/* Those that stand in our sources as "211 ...". */
+static void every_code_that_is_said_is_in_the_protocol_page(void **state)
+{
+    const char *root = getenv("FRESHET_ROOT");
+    char *page = root_file("doc/protocol.md"), pattern[300], code[4] = "";
+    unsigned seen = 0;
+    glob_t g;
+
+    (void)state;
+    snprintf(pattern, sizeof pattern, "%s/nntpd/*.c", root != NULL ? root : ".");
+    assert_int_equal(glob(pattern, 0, NULL, &g), 0);
+    for (size_t i = 0; i < g.gl_pathc; i++) {
+        size_t n;
+        char *text = disk_slurp(g.gl_pathv[i], 1 << 20, &n);
+
+        assert_non_null(text);
+        for (const char *p = text; (p = strchr(p, '"')) != NULL; p++) {
+            if (p[1] < '1' || p[1] > '5' || !isdigit((unsigned char)p[2]) || !isdigit((unsigned char)p[3]) || p[4] != ' ')
+                continue;
+            memcpy(code, p + 1, 3);
+            seen++;
+            if (!page_has_code(page, code))
+                fail_msg("%s says %s, doc/protocol.md does not", g.gl_pathv[i], code);
+        }
+        free(text);
+    }
+    assert_true(seen > 50);
+    globfree(&g);
     free(page);
 }
 
@@ -249,7 +306,8 @@ int main(void)
         cmocka_unit_test(no_capability_names_what_is_not_built),
         cmocka_unit_test(help_lists_every_command_that_runs_and_no_line_needs_a_second_dot),
         cmocka_unit_test(lines_are_cut_into_words_at_blanks_and_tabs),
-        cmocka_unit_test(every_row_is_in_the_protocol_page),
+        cmocka_unit_test(every_row_is_in_a_table_of_the_protocol_page),
+        cmocka_unit_test(every_code_that_is_said_is_in_the_protocol_page),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
