@@ -28,6 +28,15 @@ static bool identity(const char *s)
     return s[0] != '\0' && s[0] != '.' && strspn(s, LETTERS ".-_:") == strlen(s);
 }
 
+/* One that may end a Message-ID as well (RFC 5536 3.1.3): words between single
+ * dots, and short enough for what we put in front (MSGID_DOMAIN_MAX of article/msgid.h). */
+static bool id_domain(const char *s)
+{
+    size_t n = strlen(s);
+
+    return n <= 200 && s[n - 1] != '.' && strchr(s, ':') == NULL && strstr(s, "..") == NULL;
+}
+
 /* What DNS may know: no address, so the last label is not a number. */
 static bool host_name(const char *s)
 {
@@ -138,6 +147,8 @@ static void check_site(struct check *k)
 
     if (!identity(s->name))
         wrong(k, NULL, "site \"%s\": not a name that can stand in a Path", s->name);
+    else if (!id_domain(s->name))
+        wrong(k, NULL, "site \"%s\": not a name that our Message-IDs can end in", s->name);
     check_identities(k, "aliases", &s->aliases);
     check_identities(k, "exclude", &s->exclude);
     check_distributions(k, "accept-distributions", &s->accept_distributions);

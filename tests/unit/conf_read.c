@@ -302,6 +302,9 @@ static const struct { const char *text, *want; } rows[] = {
     /* across settings */
     { "site \"news!x\" { aliases = { good, \"b d\" } }\n" LISTEN,
       "1: site \"news!x\": not a name that can stand in a Path\n1: aliases: \"b d\" cannot stand in a Path\n" },
+    { "site \"a..b\" {}\n" LISTEN, "1: site \"a..b\": not a name that our Message-IDs can end in\n" },
+    { "site \"a.b.\" {}\n" LISTEN, "1: site \"a.b.\": not a name that our Message-IDs can end in\n" },
+    { "site \"2001:db8::1\" {}\n" LISTEN, "1: site \"2001:db8::1\": not a name that our Message-IDs can end in\n" },
     { "site n {\n article-max = 64K\n post-max = 65K\n}\n" LISTEN, "3: post-max is above article-max\n" },
     { "site n {\n article-max = 64K\n post-max = 1K\n}\n" LISTEN "peer p.example {\n article-max = 64K\n}\n"
       "peer q.example {\n\n article-max = 65K\n}\n", "11: article-max is above the site's\n" },
