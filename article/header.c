@@ -60,18 +60,28 @@ static bool blank(char c)
     return c == ' ' || c == '\t';
 }
 
+/* The length of the line that s begins with, without its CRLF; all of s when there is none. */
+static size_t line_length(struct span s)
+{
+    for (size_t at = 0; at < s.n; at++) {
+        const char *lf = memchr(s.p + at, '\n', s.n - at);
+
+        if (lf == NULL)
+            return s.n;
+        at = (size_t)(lf - s.p);
+        if (at > 0 && s.p[at - 1] == '\r')
+            return at - 1;
+    }
+    return s.n;
+}
+
 /* The end of the field that begins at 'at': behind the CRLF of its last line. */
 static size_t field_end(struct span head, size_t at)
 {
-    for (;;) {
-        const char *crlf = memmem(head.p + at, head.n - at, "\r\n", 2);
-
-        if (crlf == NULL)
-            return head.n;
-        at = (size_t)(crlf - head.p) + 2;
-        if (at >= head.n || !blank(head.p[at]))
-            return at;
-    }
+    do {
+        at += line_length(span_from(head, at)) + 2;
+    } while (at < head.n && blank(head.p[at]));
+    return at < head.n ? at : head.n;
 }
 
 /* Cut a field's lines into name and body; a line without a colon has all as its name. */
@@ -109,11 +119,8 @@ bool headers_next(struct span head, size_t *at, struct hdr_field *f)
  * by nothing) must end the name, and the name holds no blanks. */
 static enum hdr_fault field_fault(const struct hdr_field *f)
 {
-    size_t line = f->whole.n;
-    const char *crlf = memmem(f->whole.p, f->whole.n, "\r\n", 2);
+    size_t line = line_length(f->whole);
 
-    if (crlf != NULL)
-        line = (size_t)(crlf - f->whole.p);
     if (blank(f->whole.p[0]))
         return HDR_STARTS_FOLDED;
     if (f->name.n >= line || f->whole.p[f->name.n] != ':')
@@ -139,11 +146,7 @@ enum hdr_fault headers_read(struct headers *h, struct span head, struct span *wh
         enum hdr which;
 
         if (fault != HDR_OK) {
-            const char *crlf = memmem(f.whole.p, f.whole.n, "\r\n", 2);
-
-            *where = f.whole;
-            if (crlf != NULL)
-                where->n = (size_t)(crlf - f.whole.p);
+            *where = (struct span){ f.whole.p, line_length(f.whole) };
             if (where->n > 60)
                 where->n = 60;
             return fault;

@@ -103,10 +103,10 @@ size_t wire_bytes(struct span block)
 
     if (n == 0)
         return 0;
-    end = block.p + n;
+    end = block.p + n;                              /* where the last dot stands, which is not counted */
     n -= block.p[0] == '.';
-    for (p = block.p; (p = memmem(p, (size_t)(end - p), "\r\n.", 3)) != NULL; p += 3)
-        n--;
+    for (p = block.p + 1; (p = memchr(p, '\n', (size_t)(end - p))) != NULL; p++)
+        n -= p[-1] == '\r' && p + 1 < end && p[1] == '.';
     return n;
 }
 
