@@ -14,7 +14,8 @@
 /* Step through the identities, left to right: whole elements between "!";
  * empty ones (of "!!") and diagnostics (".POSTED", ".MISMATCH.x") are passed
  * over unless 'diagnostics' is set; the tail entry ("not-for-mail") is told as
- * well.  Start with *at = 0.  Blanks and folds around an element are not part of it. */
+ * well.  Start with *at = 0.  Blanks and folds around an element are not part of it.
+ * A bare address, the deprecated diagnostic, counts as a name (as in INN). */
 bool path_next(struct span path, size_t *at, bool diagnostics, struct span *element);
 
 /* Is 'name' one of the identities?  Case-blind, whole element. */

@@ -46,6 +46,24 @@ static void domains_are_as_the_table_says(void **state)
     kit_table("message-id-domain.tsv", domain_row, NULL);
 }
 
+/* Each octet, in each part of an id: atext, mdtext (RFC 5536 3.1.3), and A-NOTGT (RFC 3977 9.8). */
+static void each_octet_is_allowed_where_the_grammar_has_it(void **state)
+{
+    (void)state;
+    for (int c = 0; c < 256; c++) {
+        char left[] = "<x?x@d>", right[] = "<x@d?d>", literal[] = "<x@[?]>";
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        bool atext = letter || (c != 0 && strchr("!#$%&'*+-/=?^_`{|}~.", c) != NULL);
+        bool mdtext = c >= 33 && c <= 126 && strchr(">[]\\", c) == NULL;
+
+        left[2] = right[4] = literal[4] = (char)c;
+        assert_int_equal(msgid_valid((struct span){ left, 7 }), atext);
+        assert_int_equal(msgid_valid((struct span){ right, 7 }), atext);
+        assert_int_equal(msgid_valid((struct span){ literal, 7 }), mdtext);
+        assert_int_equal(msgid_valid_lax((struct span){ left, 7 }), c >= 0x21 && c <= 0x7e && c != '>');
+    }
+}
+
 static void an_absent_id_is_none(void **state)
 {
     (void)state;
@@ -72,7 +90,9 @@ static void case_counts_on_the_left_and_not_on_the_right(void **state)
     assert_true(same("<a@B@c>", "<a@b@C>"));
     assert_false(same("<Abc>", "<abc>"));                   /* no domain at all         */
     assert_false(same("<a@\xc3\x89>", "<a@\xc3\xa9>"));     /* letters of US-ASCII only */
+    assert_true(same("<a@ABCDEFGHIJKLMNOPQRSTUVWXYZ>", "<a@abcdefghijklmnopqrstuvwxyz>"));
     assert_false(same("<a@b[>", "<a@b{>"));
+    assert_false(same("<a@b@>", "<a@b`>"));
 }
 
 static void keys_of_ids_of_any_length_can_be_made(void **state)
@@ -102,6 +122,21 @@ static void a_key_is_of_its_secret(void **state)
 
     (void)state;
     assert_memory_not_equal(&a, &b, sizeof a);
+}
+
+static void the_longest_id_is_folded_too(void **state)
+{
+    char a[MSGID_MAX], b[MSGID_MAX];
+    struct msgid_key ka, kb;
+
+    (void)state;
+    memset(a, 'x', sizeof a);
+    a[1] = '@';
+    memcpy(b, a, sizeof a);
+    b[sizeof b - 1] = 'X';
+    ka = msgid_key(&secret, (struct span){ a, sizeof a });
+    kb = msgid_key(&secret, (struct span){ b, sizeof b });
+    assert_memory_equal(&ka, &kb, sizeof ka);
 }
 
 /* --- ids of ours -------------------------------------------------------- */
@@ -140,6 +175,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ids_are_as_the_table_says), cmocka_unit_test(domains_are_as_the_table_says),
+        cmocka_unit_test(each_octet_is_allowed_where_the_grammar_has_it), cmocka_unit_test(the_longest_id_is_folded_too),
         cmocka_unit_test(an_absent_id_is_none), cmocka_unit_test(case_counts_on_the_left_and_not_on_the_right),
         cmocka_unit_test(keys_of_ids_of_any_length_can_be_made), cmocka_unit_test(a_key_is_of_its_secret),
         cmocka_unit_test(made_ids_are_valid_and_differ_in_the_same_microsecond),

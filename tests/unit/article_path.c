@@ -41,6 +41,45 @@ static void folds_and_blanks_are_no_part_of_a_name(void **state)
     elements("a b!c", false, "[a b][c]");
 }
 
+static void odd_paths_have_the_elements_that_lie_between_bangs(void **state)
+{
+    struct span none = { 0 }, e;
+    size_t at = 0;
+
+    (void)state;
+    elements("!!!", false, "");
+    elements("a!", false, "[a]");
+    elements("a! !b", false, "[a][b]");
+    elements(" \r\n\t", true, "");
+    elements("a!.!b", false, "[a][b]");                      /* a dot begins a diagnostic, an empty one too */
+    elements("a!192.0.2.1!b", false, "[a][192.0.2.1][b]");   /* as INN: the deprecated diagnostic is a name */
+    elements("a,b!c/d", false, "[a,b][c/d]");                /* RFC 5536 3.1.5: "!" alone parts them        */
+    elements("caf\xc3\xa9!b", false, "[caf\xc3\xa9][b]");
+    assert_false(path_next(none, &at, true, &e));
+    assert_false(path_has(none, SPAN("a")) || path_is_posted(none) || path_hops(none) > 0);
+    at = 0;
+    assert_true(path_next((struct span){ "a\0b!c", 5 }, &at, false, &e) && e.n == 3);
+}
+
+static void a_path_of_any_length_is_gone_through_once(void **state)
+{
+    struct buf path = { 0 };
+    struct span e;
+    size_t at = 0, n = 0;
+
+    (void)state;
+    for (int i = 0; i < 100000; i++)
+        buf_printf(&path, "n%d!", i);
+    buf_puts(&path, "not-for-mail");
+    while (path_next(buf_span(&path), &at, false, &e))
+        n++;
+    assert_int_equal(n, 100001);
+    assert_int_equal(path_hops(buf_span(&path)), 100000);
+    assert_true(path_has(buf_span(&path), SPAN("N99999")));
+    assert_false(path_has(buf_span(&path), SPAN("n100000")));
+    buf_fini(&path);
+}
+
 static void a_name_counts_whole_and_in_any_case(void **state)
 {
     (void)state;
@@ -97,6 +136,7 @@ static void our_name_goes_in_front_with_the_diagnostic_and_the_rest_stays(void *
     prepend(PATH_UNKNOWN, "", "us!p!\r\n q!n");
     prepend(PATH_MATCH, "", "us!!p!\r\n q!n");
     prepend(PATH_MISMATCH, "peer.example", "us!.MISMATCH.peer.example!p!\r\n q!n");
+    prepend(PATH_SEEN, "192.0.2.1", "us!.SEEN.192.0.2.1!p!\r\n q!n");
     prepend(PATH_SEEN, "2001:db8::1", "us!.SEEN.2001:db8::1!p!\r\n q!n");
 }
 
@@ -120,6 +160,8 @@ int main(void)
         cmocka_unit_test(folds_and_blanks_are_no_part_of_a_name), cmocka_unit_test(a_name_counts_whole_and_in_any_case),
         cmocka_unit_test(what_the_poster_wrote_does_not_tell_that_it_was_there),
         cmocka_unit_test(hops_are_identities_without_the_tail),
+        cmocka_unit_test(odd_paths_have_the_elements_that_lie_between_bangs),
+        cmocka_unit_test(a_path_of_any_length_is_gone_through_once),
         cmocka_unit_test(posted_is_seen_with_and_without_detail_but_not_in_other_words),
         cmocka_unit_test(our_name_goes_in_front_with_the_diagnostic_and_the_rest_stays),
         cmocka_unit_test(an_injected_article_says_posted),
