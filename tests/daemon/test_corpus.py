@@ -190,7 +190,8 @@ def nasty_articles_crash_nothing_and_get_an_answer_each():
                 continue
             raw = t.extractfile(m).read()
             n += 1
-            for form in (raw, raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")):
+            # with CRLFs first: what is refused is remembered, and the other form is a duplicate then
+            for form in (raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"), raw):
                 # as a peer would send it: with a terminator of its own; a CR or LF alone stays
                 wire = to_wire(form if form.endswith(b"\r\n") else form + b"\r\n")
                 if form.endswith(b"\r\n.\r\n") and form.count(b"\r\n.\r\n") == 1:
