@@ -76,20 +76,23 @@ bool path_is_posted(struct span path)
     return false;
 }
 
-bool path_passed(struct span path, struct span name)
+struct span path_travelled(struct span path)
 {
     bool last = false;
-    size_t at = 0;
+    size_t at = 0, next = 0;
 
-    while (at < path.n) {
-        struct span e = element_at(path, at, &at, &last);
+    for (; at < path.n; at = next) {
+        struct span e = element_at(path, at, &next, &last);
 
         if (last || says_posted(e))
-            return false;
-        if (span_ieq(e, name))
-            return true;
+            return (struct span){ path.p, at };
     }
-    return false;
+    return path;
+}
+
+bool path_passed(struct span path, struct span name)
+{
+    return path_has(path_travelled(path), name);
 }
 
 void path_prepend(struct buf *out, struct span ours, enum path_sender how, struct span detail, struct span path)

@@ -21,8 +21,11 @@ bool path_next(struct span path, size_t *at, bool diagnostics, struct span *elem
 /* Is 'name' one of the identities?  Case-blind, whole element. */
 bool path_has(struct span path, struct span name);
 
-/* Was the article there?  As path_has, but neither the tail entry nor what stands
- * behind a POSTED diagnostic counts: the poster wrote these (RFC 5537 3.6). */
+/* The part that tells where the article was: without the tail entry and what stands
+ * behind a POSTED diagnostic, which the poster wrote (RFC 5537 3.6). */
+struct span path_travelled(struct span path);
+
+/* Was the article there?  path_has of that part. */
 bool path_passed(struct span path, struct span name);
 
 /* Identities, the tail entry not counted. */

@@ -297,16 +297,21 @@ static void look_at_groups(struct offer *o, struct facts *f)
         add_beside(o, (struct span){ text, 8 + lower(verb, text + 8).n }, o->about_control, false);
 }
 
+/* What the poster wrote into Path excludes, but does not tell where the article was. */
 static void look_at_path(struct offer *o, const struct record *r)
 {
-    struct span path = facts_range(r, r->path), name;
+    struct span path = facts_range(r, r->path), travelled = path_travelled(path), name;
     char text[NAME_MOST];
     const uint64_t *row;
     size_t at = 0;
 
-    while (path_next(path, &at, false, &name))
-        if (name.n <= sizeof text && (row = map_get(o->names, lower(name, text))) != NULL)
-            or_row(o->here + 2 * o->words, row, 2 * o->words);
+    while (path_next(path, &at, false, &name)) {
+        if (name.n > sizeof text || (row = map_get(o->names, lower(name, text))) == NULL)
+            continue;
+        if (name.p < travelled.p + travelled.n)
+            or_row(o->here + 2 * o->words, row, o->words);
+        or_row(o->here + 3 * o->words, row + o->words, o->words);
+    }
 }
 
 static bool is_article(const struct record *r)

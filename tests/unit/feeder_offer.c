@@ -338,6 +338,11 @@ static const struct rule_case cases[] = {
     { "path = { \"p.example\", \"other.example\" }", { .path = "x!Other.Example!not-for-mail", IN("misc.test"), .id = "<a@b>" }, OFFER_IN_PATH },
     { "", { .path = "x!other.example!not-for-mail", IN("misc.test"), .id = "<a@b>" }, OFFER_YES },
     { "", { .path = "x!.MISMATCH.p.example!y!not-for-mail", IN("misc.test"), .id = "<a@b>" }, OFFER_YES },
+    /* RFC 5537 3.6: neither the tail entry nor what is behind .POSTED */
+    { "", { .path = "x!p.example", IN("misc.test"), .id = "<a@b>" }, OFFER_YES },
+    { "", { .path = "x!.POSTED!p.example!not-for-mail", IN("misc.test"), .id = "<a@b>" }, OFFER_YES },
+    { "", { .path = "p.example!.POSTED!not-for-mail", IN("misc.test"), .id = "<a@b>" }, OFFER_IN_PATH },
+    { "exclude = \"bad.example\"", { .path = "x!.POSTED!bad.example!not-for-mail", IN("misc.test"), .id = "<a@b>" }, OFFER_EXCLUDED },
     { "path-check = false", { .path = "x!p.example!not-for-mail", IN("misc.test"), .id = "<a@b>" }, OFFER_YES },
     { "path-check = false exclude = \"bad.example\"", { .path = "x!BAD.example!not-for-mail", IN("misc.test"), .id = "<a@b>" }, OFFER_EXCLUDED },
     { "hops-max = 2", { .path = "x!y!not-for-mail", IN("misc.test"), .id = "<a@b>" }, OFFER_HOPS },
