@@ -239,6 +239,7 @@ static void check_access(struct check *k, const struct conf_access *a)
             wrong(k, "from", "from: \"%s\" is no address, network, or *", a->from.v[i]);
     check_wildmats(k, "read", &a->read, false);
     check_wildmats(k, "post", &a->post, false);
+    check_wildmats(k, "approve", &a->approve, false);
 }
 
 /* A title of each kind is there once.  'seen' goes from "kind title" to the block that had it first. */

@@ -26,6 +26,7 @@ enum conf_filing { CONF_FILE_CONTROL, CONF_FILE_BOTH, CONF_FILE_OWN };   /* cont
 enum conf_only { CONF_ANY, CONF_NOT, CONF_ONLY };                         /* what is sent to a peer */
 enum conf_tls { CONF_TLS_NO, CONF_TLS_STARTTLS, CONF_TLS_YES };           /* towards a peer */
 enum conf_cancels { CONF_CANCELS_IGNORE, CONF_CANCELS_LOCK, CONF_CANCELS_ALL };
+enum conf_lock { CONF_LOCK_NONE, CONF_LOCK_USER, CONF_LOCK_ADDRESS };   /* whom a post's Cancel-Lock knows */
 enum conf_stranger { CONF_STRANGER_REFUSE, CONF_STRANGER_READ };       /* hosts that nothing matches */
 
 struct conf_list { char **v; size_t n; };
@@ -68,6 +69,7 @@ struct conf_site {                 /* site "news.example.org" { ... }, exactly o
     enum conf_filing control_groups;
     enum conf_stranger strangers;
     enum conf_cancels cancels;     /* which of them take an article away                       */
+    enum conf_lock cancel_lock;
     bool     path_diagnostics;     /* RFC 5537 3.2.1                                           */
     bool     posting_host;         /* the client's address into Injection-Info                 */
     struct conf_list moderators;   /* "pattern:address", see conf_read_moderator               */
@@ -117,6 +119,7 @@ struct conf_access {               /* access "members" { ... }; the last that ma
     struct conf_list from;         /* CIDR or "*"; default "*"                                 */
     char    *user;                 /* "*": any authenticated; NULL: no login needed            */
     struct conf_list read, post;   /* wildmats; empty: nothing                                 */
+    struct conf_list approve;      /* the same: where Approved may be given                    */
     bool     newnews;
     bool     status;
 };

@@ -64,6 +64,7 @@ static const struct { const char *key, *names[6]; } choices[] = {
     { "fsync", { "always", "interval", "never" } },
     { "unknown-groups", { "refuse", "junk", "drop" } },
     { "control-groups", { "control", "both", "own" } },
+    { "cancel-lock", { "none", "user", "address" } },
     { "cancels", { "ignore", "lock", "all" } },
     { "strangers", { "refuse", "read" } },
     { "tls", { "no", "starttls", "yes" } },

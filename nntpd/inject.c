@@ -123,6 +123,8 @@ static enum verdict post_to(struct intake *in, struct span name, const struct gr
     case 'm':
         if (!hdr_has(&in->h, HDR_APPROVED) && in->moderated.n == 0)
             in->moderated = name;
+        else if (hdr_has(&in->h, HDR_APPROVED) && !wildmat(name, span_of(in->approve)))
+            return intake_say(in, V_P_NOT_APPROVED, name);
         in->about_groups |= RECORD_MODERATED;
         break;
     default:
@@ -145,7 +147,7 @@ enum verdict stage_p_groups(struct intake *in)
         return GO_ON;                       /* "required" tells it */
     if (groups_count(list) == 0)
         return V_P_NEWSGROUPS;
-    if (hdr_has(&in->h, HDR_APPROVED) && !in->approve)
+    if (hdr_has(&in->h, HDR_APPROVED) && in->approve[0] == '\0')
         return V_P_APPROVED;
     while (v == GO_ON && groups_next(list, &at, &name)) {
         const struct group *g = group_find(store_groups(in->store), name);
@@ -213,15 +215,19 @@ static enum verdict dates(struct intake *in)
 
 static enum verdict control(struct intake *in)
 {
-    static const char *const types[] = { "cancel", "checkgroups", "ihave", "newgroup", "rmgroup",
-                                         "sendme", "sendsys", "senduuname", "version" };
+    static const char *const types[] = { "cancel", "ihave", "sendme", "sendsys", "senduuname", "version",
+                                         "checkgroups", "newgroup", "rmgroup" };
     struct span body = hdr_body(&in->h, HDR_CONTROL), word = span_word(&body);
 
     if (!in->is_control)
         return GO_ON;
+    if (hdr_has(&in->h, HDR_SUPERSEDES))
+        return V_P_TWO_WAYS;                                  /* RFC 5536 3.2.3 */
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         if (!span_ieq(word, span_of(types[i])))
             continue;
+        if (i >= 6 && !hdr_has(&in->h, HDR_APPROVED))        /* RFC 5537 5.2 */
+            return intake_say(in, V_P_UNAPPROVED, word);
         return i == 0 && !msgid_valid(span_trim(body)) ? V_P_CANCEL : GO_ON;
     }
     return intake_say(in, V_P_CONTROL, word);
@@ -248,6 +254,8 @@ static enum verdict others(struct intake *in)
         return V_P_POSTED;
     if (hdr_has(&in->h, HDR_EXPIRES) && date_read(hdr_body(&in->h, HDR_EXPIRES), &t) != 0)
         return V_P_EXPIRES;
+    if (hdr_has(&in->h, HDR_SUPERSEDES) && !msgid_valid(hdr_body(&in->h, HDR_SUPERSEDES)))
+        return intake_say(in, V_P_BAD_BODY, SPAN("Supersedes"));
     return GO_ON;
 }
 

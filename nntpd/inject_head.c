@@ -5,7 +5,8 @@
  *     Message-ID, Date when absent
  *     Organization     the site's, when absent
  *     Injection-Date   unless given, or both Message-ID and Date were
- *     Injection-Info   our name; the client's address only when so configured
+ *     Cancel-Lock      ours behind the client's; Cancel-Key likewise, when it cancels or supersedes
+ *     Injection-Info   our name and the account as a hash; the address only when so configured
  */
 #include "article/path.h"
 #include "lib/siphash.h"
@@ -24,7 +25,7 @@ static void write_given(struct intake *in)
     while (headers_next(in->head, &at, &f)) {
         enum hdr which = hdr_of(f.name);
 
-        if (which == HDR_PATH || (which != HDR_OTHER && span_trim(f.body).n == 0))
+        if (which == HDR_PATH || which == HDR_CANCEL_LOCK || which == HDR_CANCEL_KEY || (which != HDR_OTHER && span_trim(f.body).n == 0))
             continue;
         buf_add_span(&in->made, f.whole);
     }
@@ -38,14 +39,18 @@ static void write_date(struct intake *in, const char *name)
     buf_printf(&in->made, "%s: %s\r\n", name, date);
 }
 
-static void write_id(struct intake *in)
+/* The one it has, or a new one. */
+static void write_id(struct intake *in, struct buf *id)
 {
     uint64_t random;
 
+    if (hdr_has(&in->h, HDR_MESSAGE_ID)) {
+        buf_add_span(id, hdr_body(&in->h, HDR_MESSAGE_ID));
+        return;
+    }
     random_bytes(&random, sizeof random);
-    buf_puts(&in->made, "Message-ID: ");
-    msgid_make(&in->made, in->rules->site->name, in->now_us, random);
-    buf_puts(&in->made, "\r\n");
+    msgid_make(id, in->rules->site->name, in->now_us, random);
+    buf_printf(&in->made, "Message-ID: %.*s\r\n", SPAN_F(buf_span(id)));
 }
 
 static void write_info(struct intake *in)
@@ -54,6 +59,9 @@ static void write_info(struct intake *in)
     struct span host = posting_host(in);
 
     buf_printf(&in->made, "Injection-Info: %s", site->name);
+    buf_puts(&in->made, "; posting-account=\"");
+    inject_account(in, &in->made);
+    buf_puts(&in->made, "\"");
     if (host.n > 0)
         buf_printf(&in->made, "; posting-host=\"%.*s\"", SPAN_F(host));
     if (site->complaints != NULL)
@@ -66,21 +74,24 @@ static void write_head(struct intake *in)
     const struct conf_site *site = in->rules->site;
     bool had_id = hdr_has(&in->h, HDR_MESSAGE_ID), had_date = hdr_has(&in->h, HDR_DATE);
     struct span path = hdr_has(&in->h, HDR_PATH) ? hdr_body(&in->h, HDR_PATH) : (struct span){ 0 };
+    struct buf id = { 0 };
 
     buf_puts(&in->made, "Path: ");
     intake_put_aliases(in, &in->made);
     path_inject(&in->made, span_of(site->name), posting_host(in), path);
     buf_puts(&in->made, "\r\n");
     write_given(in);
-    if (!had_id)
-        write_id(in);
+    write_id(in, &id);
     if (!had_date)
         write_date(in, "Date");
     if (site->organization != NULL && !hdr_has(&in->h, HDR_ORGANIZATION))
         buf_printf(&in->made, "Organization: %s\r\n", site->organization);
     if (!hdr_has(&in->h, HDR_INJECTION_DATE) && !(had_id && had_date))
         write_date(in, "Injection-Date");
+    inject_lock(in, buf_span(&id), &in->made);
+    inject_key(in, &in->made);
     write_info(in);
+    buf_fini(&id);
 }
 
 enum verdict stage_p_make(struct intake *in)

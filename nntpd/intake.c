@@ -118,7 +118,8 @@ struct intake *intake_new(struct store *s, struct intake_rules *rules, struct la
     for (size_t i = 0; i < from->n_peer; i++)
         in->peer[i] = from->peer[i];
     in->post_groups = xstrndup(from->post_groups.p != NULL ? from->post_groups.p : "", from->post_groups.n);
-    in->approve = from->approve;
+    in->approve = xstrndup(from->approve.p != NULL ? from->approve.p : "", from->approve.n);
+    in->account = from->user != NULL ? xstrdup(from->user) : NULL;
     in->bytes = block;
     in->block = (struct span){ block, n };
     in->true_size = true_size;
@@ -148,6 +149,8 @@ void intake_free(struct intake **inp)
     free(in->named);
     free(in->peer);
     free(in->post_groups);
+    free(in->approve);
+    free(in->account);
     free(in->bytes);
     free(in);
 }

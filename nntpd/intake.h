@@ -31,7 +31,8 @@ struct intake_sender {
     const struct conf_peer *const *peer;   /* the peer blocks that match the connection; n_peer may be 0 */
     size_t      n_peer;
     struct span post_groups;       /* WAY_POST: wildmat of groups the client may post to                 */
-    bool        approve;           /* WAY_POST: may set Approved                                         */
+    struct span approve;           /* WAY_POST: the same: of groups for which it may give Approved       */
+    const char *user;              /* WAY_POST: who has logged in; NULL: nobody                          */
 };
 
 struct intake;

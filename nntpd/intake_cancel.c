@@ -10,8 +10,8 @@
 #include "nntpd/apply.h"
 #include "nntpd/stages.h"
 
-/* The one whom it cancels, or n 0.  Control counts where both stand (RFC 5536 3.2.3 forbids it). */
-static struct span target(const struct intake *in)
+/* Control counts where both stand (RFC 5536 3.2.3 forbids it). */
+struct span intake_target(const struct intake *in)
 {
     struct span body = hdr_body(&in->h, HDR_CONTROL), none = { 0 };
 
@@ -26,7 +26,7 @@ static struct span target(const struct intake *in)
 void intake_cancels(struct intake *in, struct record *r)
 {
     static const enum record_cancels how[] = { CANCELS_NOTHING, CANCELS_BY_KEY, CANCELS_ALL };
-    struct span id = target(in);
+    struct span id = intake_target(in);
     size_t locks;
 
     buf_clear(&in->marks);

@@ -128,14 +128,18 @@ static void intake_back(struct intake *in, void *user)
     session_unref(s);
 }
 
-static struct intake_sender sender_of(const struct session *s, enum intake_way way)
+static struct intake_sender sender_of(const struct session *s, enum intake_way way, struct buf *approve)
 {
+    if (way == WAY_POST && s->rights.access != NULL)
+        conf_join(&s->rights.access->approve, approve);
     return (struct intake_sender){
         .source = way == WAY_POST ? s->source_post : s->source,
         .address = s->address,
         .peer = s->rights.peer,
         .n_peer = way == WAY_POST ? 0 : s->rights.n_peer,
         .post_groups = s->rights.post,
+        .approve = buf_span(approve),
+        .user = way == WAY_POST ? s->who.user : NULL,
     };
 }
 
@@ -154,6 +158,7 @@ void body_to_intake(struct session *s, enum intake_way way)
 {
     struct body b = s->body;
     struct intake_sender from;
+    struct buf approve = { 0 };
     struct flight *f;
     struct intake *in;
     struct span named = { b.slot->id, b.slot->id_n };
@@ -175,11 +180,12 @@ void body_to_intake(struct session *s, enum intake_way way)
     b.slot->bytes = n;
     s->flying += n;
     s->h->guests->bytes += n;
-    from = sender_of(s, way);
+    from = sender_of(s, way, &approve);
     f = xmalloc(sizeof *f);
     *f = (struct flight){ b.slot, way };
     session_ref(s);
     in = intake_new(s->h->store, s->h->rules, s->h->lane, s->h->home, way, &from, block, n, b.size, named, b.claim,
                     intake_back, f);
+    buf_fini(&approve);
     intake_run(in);
 }

@@ -45,7 +45,7 @@ struct intake {
     const struct conf_peer **peer;
     size_t          n_peer;
     char           *post_groups;
-    bool            approve;
+    char           *approve, *account;
     intake_done_fn *done;
     void           *user;
 
@@ -118,6 +118,7 @@ stage_fn stage_claim;
 /* intake_cancel.c */
 stage_fn stage_cancelled;
 void intake_cancels(struct intake *in, struct record *r);   /* fill in locks, keys and target */
+struct span intake_target(const struct intake *in);         /* whom it cancels, or n 0         */
 /* intake_groups.c */
 stage_fn stage_groups;
 /* Give it to control.TYPE or control instead, when it is a control message. */
@@ -128,5 +129,9 @@ stage_fn stage_store;
 void intake_remember(struct intake *in, const char *why);   /* a RECORD_REFUSED; takes the claim */
 /* inject.c, inject_text.c, inject_head.c: posting, in the order of INN.md 2.4 */
 stage_fn stage_p_lines, stage_p_fields, stage_p_text, stage_p_groups, stage_p_values, stage_p_required, stage_p_body, stage_p_make;
+/* inject_identity.c: what tells this site who posted; fields with their ends, the client's own in them */
+void inject_account(const struct intake *in, struct buf *out);
+void inject_lock(const struct intake *in, struct span msgid, struct buf *out);
+void inject_key(const struct intake *in, struct buf *out);
 
 #endif

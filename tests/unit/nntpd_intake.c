@@ -55,7 +55,7 @@ static void start(enum intake_way way, struct span block, size_t true_size, cons
 {
     static const struct conf_peer *peers[1];
     struct intake_sender from = { .source = "peer feed.example 192.0.2.1", .address = "192.0.2.1", .peer = peers,
-                                  .n_peer = 1, .approve = true };
+                                  .n_peer = 1, .approve = SPAN("*") };
     char *copy = malloc(block.n + 1);
 
     memcpy(copy, block.p, block.n);
@@ -271,7 +271,7 @@ static void an_injected_article_has_what_rfc_5537_wants(void **state)
     assert_true(has_line(head, "Message-ID: <", "@news.test.example>"));
     assert_true(has_line(head, "Date: ", "+0000"));
     assert_true(has_line(head, "Injection-Date: ", "+0000"));
-    assert_true(has_line(head, "Injection-Info: news.test.example\r", NULL));
+    assert_true(has_line(head, "Injection-Info: news.test.example; posting-account=\"", "\"\r"));
     assert_true(has_line(head, "Organization: Test forum\r", NULL));
     assert_false(has_line(head, "", "203.0.113.9"));       /* the poster's address is nobody's business */
     assert_int_equal(rec.flags & RECORD_LOCAL, RECORD_LOCAL);
