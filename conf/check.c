@@ -111,7 +111,7 @@ static void check_identities(struct check *k, const char *key, const struct conf
 static void check_wildmat(struct check *k, const char *key, struct span p, bool poison)
 {
     if (p.n > 0 && p.p[0] == '@' && !poison)
-        wrong(k, key, "%s: \"%.*s\": @ has a meaning for peers alone", key, SPAN_F(p));
+        wrong(k, key, "%s: \"%.*s\": @ has a meaning for peers' groups alone", key, SPAN_F(p));
     if (p.n > 0 && (p.p[0] == '!' || p.p[0] == '@'))
         p = span_from(p, 1);
     if (p.n == 0)
@@ -192,6 +192,23 @@ static void check_login(struct check *k, const struct conf_peer *p)
         wrong(k, "login-password", "login-password: a word is wanted");
 }
 
+/* What is sent. */
+static void check_selection(struct check *k, const struct conf_peer *p)
+{
+    check_wildmats(k, "groups", &p->groups, true);
+    check_wildmats(k, "origins", &p->origins, false);
+    check_identities(k, "exclude", &p->exclude);
+    check_distributions(k, "distributions", &p->distributions);
+    if (p->hash != NULL && conf_read_hash(p->hash, &(struct conf_hash){ 0 }) != 0)
+        wrong(k, "hash", "hash: \"%s\": a share is wanted, as 1/3 or 2-3/3 (1/3_4: by other octets)", p->hash);
+    if (k->block->wrong)
+        return;                               /* what follows compares values */
+    if (p->size_max > 0 && p->size_min > p->size_max)
+        wrong(k, "size-min", "size-min is above size-max");
+    if (p->origin_missing && p->origins.n == 0)
+        wrong(k, "origin-missing", "origin-missing: without origins there is nothing that it could let through");
+}
+
 static void check_peer(struct check *k, const struct conf_peer *p)
 {
     struct net_cidr cidr;
@@ -213,13 +230,8 @@ static void check_peer(struct check *k, const struct conf_peer *p)
     if (block_has(k->block, "path") && !(p->path.n == 1 && strcmp(p->path.v[0], "*") == 0))
         check_identities(k, "path", &p->path);
     check_login(k, p);
-    check_wildmats(k, "origins", &p->origins, false);
-    if (p->hash != NULL && conf_read_hash(p->hash, &(struct conf_hash){ 0 }) != 0)
-        wrong(k, "hash", "hash: \"%s\": a share is wanted, as 1/3 or 2-3/3 (1/3_4: by other octets)", p->hash);
-    check_identities(k, "exclude", &p->exclude);
-    check_wildmats(k, "groups", &p->groups, true);
+    check_selection(k, p);
     check_wildmats(k, "accept-groups", &p->accept_groups, true);
-    check_distributions(k, "distributions", &p->distributions);
     for (size_t i = 0; k->c->site.name != NULL && i < p->path.n; i++)
         if (strcasecmp(p->path.v[i], k->c->site.name) == 0)
             wrong(k, "path", "peer \"%s\": path: that is our own name", p->name);

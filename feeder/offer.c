@@ -123,7 +123,7 @@ static void add_names(struct offer *o, const struct conf_list *names, size_t pee
     for (size_t i = 0; i < names->n; i++) {
         struct span s = span_of(names->v[i]);
 
-        if (s.n <= sizeof text)
+        if (s.n <= sizeof text && !span_eq(s, SPAN("*")))       /* path = "*": its names are not known */
             row_of(o->names, lower(s, text), 2 * o->words)[row * o->words + peer / 64] |= BIT(peer);
     }
 }

@@ -343,6 +343,12 @@ static const struct { const char *text, *want; } rows[] = {
       "4: path: \"a!b\" cannot stand in a Path\n4: peer \"a\": path: that is our own name\n"
       "5: exclude: \".POSTED\" cannot stand in a Path\n6: distributions: is empty\n"
       "6: distributions: \"!\" is no distribution\n6: distributions: \"a b\" is no distribution\n" },
+    { SITE LISTEN "peer a {\n hash = 3/2\n origins = { \"@x\", \"a b\" }\n control = none\n}\n",
+      "4: hash: \"3/2\": a share is wanted, as 1/3 or 2-3/3 (1/3_4: by other octets)\n"
+      "5: origins: \"@x\": @ has a meaning for peers' groups alone\n"
+      "5: origins: \"a b\" holds a blank; a list is { \"a\", \"b\" }\n6: control: \"none\" is none of any, no, only\n" },
+    { SITE LISTEN "peer a {\n size-max = 1K\n size-min = 1025\n origin-missing = yes\n}\n",
+      "5: size-min is above size-max\n6: origin-missing: without origins there is nothing that it could let through\n" },
     { SITE LISTEN "peer a { path = { \"*\", b } }\npeer b { path = \"*\" }\n", "3: path: \"*\" cannot stand in a Path\n" },
     { "site n {\n exclude = { \"a!b\" }\n accept-distributions = { \"a*\", \"!?\", \"a,b\" }\n crosspost-max = 1001\n}\n" LISTEN,
       "2: exclude: \"a!b\" cannot stand in a Path\n3: accept-distributions: \"a,b\" is no distribution\n"
@@ -351,7 +357,7 @@ static const struct { const char *text, *want; } rows[] = {
       "4: groups: a wildmat is empty\n4: groups: \"c d\" holds a blank; a list is { \"a\", \"b\" }\n"
       "5: accept-groups: a wildmat is empty\n" },
     { SITE LISTEN "access a {\n from = { \"*\", 10.0.0.0/8, example.com }\n read = { @a.* }\n post = \"!\"\n}\naccess \" \" { }\n",
-      "4: from: \"example.com\" is no address, network, or *\n5: read: \"@a.*\": @ has a meaning for peers alone\n"
+      "4: from: \"example.com\" is no address, network, or *\n5: read: \"@a.*\": @ has a meaning for peers' groups alone\n"
       "6: post: a wildmat is empty\n8: access: the name is empty\n" },
 };
 

@@ -111,7 +111,7 @@ static const char *random_text(const struct setting *s)
     if (strcmp(s->key, "moderators") == 0)
         return PICK("comp.*:%s@m.example", "*:local");
     if (strcmp(s->key, "hash") == 0)
-        return PICK("1/3", "2-3/3");
+        return PICK("1/3", "2-3/3", "1-2/4_12");
     if (s->type == TYPE_CHOICE || strcmp(s->key, "log-level") == 0) {
         const char *const *names = choice_names(s);
         unsigned n = 0;
@@ -165,7 +165,7 @@ static bool tied(const struct setting *s)
 {
     return strcmp(s->key, "tls") == 0 || strcmp(s->key, "article-max") == 0 || strcmp(s->key, "post-max") == 0 ||
            strcmp(s->key, "queue") == 0 || strcmp(s->key, "send") == 0 || strcmp(s->key, "fingerprint") == 0 ||
-           strncmp(s->key, "login-", 6) == 0;
+           strcmp(s->key, "size-min") == 0 || strcmp(s->key, "origin-missing") == 0 || strncmp(s->key, "login-", 6) == 0;
 }
 
 static void put_block(struct buf *out, enum block b, const char *title)

@@ -345,6 +345,7 @@ static const struct rule_case cases[] = {
     { "exclude = \"bad.example\"", { .path = "x!.POSTED!bad.example!not-for-mail", IN("misc.test"), .id = "<a@b>" }, OFFER_EXCLUDED },
     { "path-check = false", { .path = "x!p.example!not-for-mail", IN("misc.test"), .id = "<a@b>" }, OFFER_YES },
     { "path-check = false exclude = \"bad.example\"", { .path = "x!BAD.example!not-for-mail", IN("misc.test"), .id = "<a@b>" }, OFFER_EXCLUDED },
+    { "path = \"*\"", { .path = "x!p.example!*!not-for-mail", IN("misc.test"), .id = "<a@b>" }, OFFER_YES },
     { "hops-max = 2", { .path = "x!y!not-for-mail", IN("misc.test"), .id = "<a@b>" }, OFFER_HOPS },
     { "hops-max = 3", { .path = "x!y!not-for-mail", IN("misc.test"), .id = "<a@b>" }, OFFER_YES },
 
