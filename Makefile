@@ -27,7 +27,7 @@ VERSION = 0.1.0
 HARDEN  = -fstack-protector-strong -fno-omit-frame-pointer
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -I. $(OPT) $(WARN) $(HARDEN) -DFRESHET_VERSION=\"$(VERSION)\" -pthread $(if $(SAN),-fsanitize=$(SAN)) $(CPPFLAGS) $(CFLAGS)
 ALL_LDFLAGS = -pthread $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS)
-LIBS  = -levent_extra -levent_core -levent_pthreads -ldb -lconfuse -lssl -lcrypto -lz -lm
+LIBS  = -levent_extra -levent_core -levent_pthreads -ldb -lconfuse -lcrypt -lssl -lcrypto -lz -lm
 
 # a room is a directory and an archive; an archive may use those to its right
 ROOMS    = lib article conf history spool feeder nntpd ctl

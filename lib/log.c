@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
+#include "lib/utf8.h"
 
 static const char *const names[] = { "error", "warning", "notice", "info", "debug" };
 static const int priority[] = { 3, 4, 5, 6, 7 };          /* as sd-daemon(3) has them */
@@ -92,38 +93,13 @@ static size_t put_head(char *out, size_t size, enum log_level level)
                             (int)getpid(), names[level]);
 }
 
-/* The length of the harmless UTF-8 character at s ('n' bytes are left), or 0. */
-static size_t harmless(const unsigned char *s, size_t n)
-{
-    size_t len = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
-
-    if (len == 1)
-        return s[0] >= 0x20 && s[0] != 0x7f;
-    if (len == 0 || len > n)
-        return 0;
-    for (size_t i = 1; i < len; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xf0 && s[1] < 0x90))
-        return 0;                                          /* longer than need be         */
-    if ((s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf4 && s[1] > 0x8f))
-        return 0;                                          /* no character                */
-    if (s[0] == 0xc2 && s[1] < 0xa0)
-        return 0;                                          /* a control, in two bytes     */
-    if (s[0] == 0xe2 && s[1] == 0x80 && (s[2] == 0x8e || s[2] == 0x8f || (s[2] >= 0xa8 && s[2] <= 0xae)))
-        return 0;                                          /* ends lines, turns direction */
-    if (s[0] == 0xe2 && s[1] == 0x81 && s[2] >= 0xa6 && s[2] <= 0xa9)
-        return 0;                                          /* the same                    */
-    return len;
-}
-
 static size_t escape(char *out, size_t size, const char *text)
 {
     const unsigned char *s = (const unsigned char *)text;
     size_t left = strlen(text), n = 0;
 
     while (left > 0 && n + 4 < size) {
-        size_t len = harmless(s, left);
+        size_t len = utf8_harmless((struct span){ (const char *)s, left });
 
         if (len == 0)
             sprintf(out + n, "\\x%02x", s[0]);

@@ -114,6 +114,24 @@ bool net_cidr_has(const struct net_cidr *c, const struct sockaddr *sa)
     return rest == 0 || ((bits[whole] ^ c->bits[whole]) & (0xff00 >> rest) & 0xff) == 0;
 }
 
+bool net_is_loopback(const struct sockaddr *sa)
+{
+    static const char *const ranges[] = { "127.0.0.0/8", "::1" };
+    struct net_cidr c;
+
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
+        if (net_cidr_read(ranges[i], &c) == 0 && net_cidr_has(&c, sa))
+            return true;
+    return false;
+}
+
+size_t net_household(const struct sockaddr *sa, uint8_t key[16])
+{
+    if (!to_bits(sa, key))
+        return 0;
+    return IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)key) ? 16 : 8;
+}
+
 const char *net_text(const struct sockaddr *sa, char out[NET_TEXT_MAX])
 {
     uint8_t bits[16];

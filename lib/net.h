@@ -36,6 +36,10 @@ bool net_cidr_has(const struct net_cidr *c, const struct sockaddr *sa);
 /* "192.0.2.1" or "2001:db8::1"; without the port.  Mapped IPv4 is shown as IPv4. */
 #define NET_TEXT_MAX 64
 const char *net_text(const struct sockaddr *sa, char out[NET_TEXT_MAX]);
+bool net_is_loopback(const struct sockaddr *sa);      /* of either family; ::ffff:127.0.0.1 too */
+/* Whom one counts as one: an IPv4 address, the first 64 bits of an IPv6 address (who
+ * has one has 2^64 of them).  Octets written to 'key'; 0: it is no such address. */
+size_t net_household(const struct sockaddr *sa, uint8_t key[16]);
 uint16_t net_port(const struct sockaddr *sa);
 
 /* A listening, non-blocking TCP socket.  Port 0: the system chooses (net_bound tells). */

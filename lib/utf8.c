@@ -27,3 +27,27 @@ bool utf8_valid(struct span s)
             return false;
     return true;
 }
+
+size_t utf8_harmless(struct span s)
+{
+    const unsigned char *p = (const unsigned char *)s.p;
+    size_t len = s.n > 0 ? sequence(p, s.n) : 0;
+
+    if (len == 1)
+        return p[0] >= 0x20 && p[0] != 0x7f;
+    if (len == 2 && p[0] == 0xc2 && p[1] < 0xa0)
+        return 0;                                          /* a control, in two bytes     */
+    if (len == 3 && p[0] == 0xe2 && p[1] == 0x80 && (p[2] == 0x8e || p[2] == 0x8f || (p[2] >= 0xa8 && p[2] <= 0xae)))
+        return 0;                                          /* ends lines, turns direction */
+    if (len == 3 && p[0] == 0xe2 && p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9)
+        return 0;                                          /* the same                    */
+    return len;
+}
+
+bool utf8_printable(struct span s)
+{
+    for (size_t len; s.n > 0; s = span_from(s, len))
+        if ((len = utf8_harmless(s)) == 0)
+            return false;
+    return true;
+}
