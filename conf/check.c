@@ -8,6 +8,8 @@
 
 #include "lib/map.h"
 #include "lib/mem.h"
+#include "lib/tls.h"
+#include "lib/users.h"
 
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
@@ -139,6 +141,16 @@ static void check_moderators(struct check *k, const struct conf_list *l)
             wrong(k, "moderators", "moderators: \"%s\": \"pattern:address\" is wanted, with %%s at most once", l->v[i]);
 }
 
+static void check_certificates(struct check *k, const struct conf_list *l, bool any)
+{
+    char print[TLS_PRINT_MAX];
+
+    for (size_t i = 0; i < l->n; i++)
+        if (!(any && strcmp(l->v[i], "*") == 0) && !tls_print_read(l->v[i], print))
+            wrong(k, "certificate", "certificate: \"%s\" is no SHA-256 fingerprint (64 hex digits, colons between them at most)",
+                  l->v[i]);
+}
+
 /* ---- blocks ------------------------------------------------------------------ */
 
 static void check_site(struct check *k)
@@ -153,6 +165,8 @@ static void check_site(struct check *k)
     check_identities(k, "exclude", &s->exclude);
     check_distributions(k, "accept-distributions", &s->accept_distributions);
     check_wildmats(k, "local-groups", &s->local_groups, false);
+    if (s->login_program.n > 0 && s->login_program.v[0][0] != '/')
+        wrong(k, "login-program", "login-program: \"%s\": its whole path is wanted", s->login_program.v[0]);
     check_moderators(k, &s->moderators);
     if (k->block->wrong)
         return;                               /* what follows compares values */
@@ -227,6 +241,9 @@ static void check_peer(struct check *k, const struct conf_peer *p)
         wrong(k, "connect", "connect: \"%s\" is not host:port", p->connect);
     if (p->source != NULL && net_literal(p->source, 0, &a) != 0)
         wrong(k, "source", "source: \"%s\" is not a literal address", p->source);
+    if (p->login != NULL && !users_name_good(span_of(p->login)))
+        wrong(k, "login", "login: \"%s\" is no name that a user can have", p->login);
+    check_certificates(k, &p->certificate, false);
     if (block_has(k->block, "path") && !(p->path.n == 1 && strcmp(p->path.v[0], "*") == 0))
         check_identities(k, "path", &p->path);
     check_login(k, p);
@@ -249,6 +266,8 @@ static void check_access(struct check *k, const struct conf_access *a)
     for (size_t i = 0; i < a->from.n; i++)
         if (strcmp(a->from.v[i], "*") != 0 && net_cidr_read(a->from.v[i], &cidr) != 0)
             wrong(k, "from", "from: \"%s\" is no address, network, or *", a->from.v[i]);
+    check_wildmats(k, "user", &a->user, false);
+    check_certificates(k, &a->certificate, true);
     check_wildmats(k, "read", &a->read, false);
     check_wildmats(k, "post", &a->post, false);
     check_wildmats(k, "approve", &a->approve, false);

@@ -214,6 +214,7 @@ static void complete(struct conf *c, const char *file)
     make_absolute(&c->site.run_directory, file);
     make_absolute(&c->site.log_file, file);
     make_absolute(&c->site.motd_file, file);
+    make_absolute(&c->site.users_file, file);
     make_absolute(&c->site.subscriptions_file, file);
     make_absolute(&c->site.distributions_file, file);
     make_absolute(&c->site.distrib_pats_file, file);
@@ -221,14 +222,14 @@ static void complete(struct conf *c, const char *file)
         c->site.run_directory = xasprintf("%s/run", c->site.directory);
     for (size_t i = 0; i < c->n_peer; i++) {
         struct conf_peer *p = &c->peer[i];
+        const char *host = p->address.n > 0 ? p->address.v[0] : p->name;
 
-        if (p->address.n == 0)
+        if (p->connect == NULL && strchr(host, '/') == NULL)
+            p->connect = xasprintf(strchr(host, ':') != NULL ? "[%s]:%d" : "%s:%d", host, p->tls == CONF_TLS_YES ? 563 : 119);
+        if (p->address.n == 0 && p->login == NULL && p->certificate.n == 0)
             setting_store(schema_find(BLOCK_peer, "address"), p, p->name);
         if (p->path.n == 0)
             setting_store(schema_find(BLOCK_peer, "path"), p, p->name);
-        if (p->connect == NULL && strchr(p->address.v[0], '/') == NULL)
-            p->connect = xasprintf(strchr(p->address.v[0], ':') != NULL ? "[%s]:%d" : "%s:%d", p->address.v[0],
-                                   p->tls == CONF_TLS_YES ? 563 : 119);
     }
 }
 

@@ -74,6 +74,11 @@ struct conf_site {                 /* site "news.example.org" { ... }, exactly o
     bool     posting_host;         /* the client's address into Injection-Info                 */
     struct conf_list moderators;   /* "pattern:address", see conf_read_moderator               */
     char    *motd_file;
+    char    *users_file;           /* absolute; names and password hashes                      */
+    struct conf_list login_program;/* and its arguments; empty: none                           */
+    int64_t  login_program_time_us;
+    int      login_threads;        /* passwords checked at once                                */
+    bool     cleartext_logins;     /* passwords without TLS                                    */
     char    *subscriptions_file, *distributions_file, *distrib_pats_file;
     struct conf_text motd;         /* what these files said when the configuration was read:   */
     struct conf_text subscriptions, distributions, distrib_pats;       /* good lines, LF after each */
@@ -83,7 +88,10 @@ struct conf_listen { char *address; bool tls; };   /* listen "0.0.0.0:119" { }  
 
 struct conf_peer {                 /* peer "news.friend.net" { ... }                           */
     char    *name;
-    struct conf_list address;      /* names, literals, CIDR: who they are when they connect; first: where we connect */
+    struct conf_list address;      /* names, literals, CIDR: who they are when they connect; first: where we connect.
+                                      Empty: known by login or certificate alone               */
+    char    *login;                /* user who is the peer; NULL: none                         */
+    struct conf_list certificate;  /* fingerprints, any of them is the peer                    */
     char    *connect;              /* "host:port" to feed; default address[0]:119              */
     char    *source;               /* our address towards them; NULL: any                      */
     struct conf_list path;         /* names they have in Path; default: the block's name       */
@@ -117,10 +125,14 @@ struct conf_peer {                 /* peer "news.friend.net" { ... }            
 struct conf_access {               /* access "members" { ... }; the last that matches counts   */
     char    *name;
     struct conf_list from;         /* CIDR or "*"; default "*"                                 */
-    char    *user;                 /* "*": any authenticated; NULL: no login needed            */
+    struct conf_list user;         /* wildmats of those who must have logged in; empty: no login needed */
+    bool     tls;
+    struct conf_list certificate;  /* fingerprints or "*"; empty: none is wanted               */
     struct conf_list read, post;   /* wildmats; empty: nothing                                 */
     struct conf_list approve;      /* the same: where Approved may be given                    */
     bool     newnews;
+    int      connections, posts_per_hour, posts_per_day;     /* of each user or address; 0: no limit */
+    uint64_t bytes_per_day;        /* sent to each; 0: no limit                                */
     bool     status;
 };
 
@@ -151,6 +163,9 @@ bool conf_list_equal(const struct conf_list *a, const struct conf_list *b);
 
 /* Are all settings the same? */
 bool conf_peer_equal(const struct conf_peer *a, const struct conf_peer *b);
+
+/* Can a login change anything here? */
+bool conf_has_logins(const struct conf *c);
 
 /* "2-3/10": the parts 2 to 3 of 10; "2-3/10_4": by octets of the sum that lie 4 before the last
  * ones.  -1: it is no share. */

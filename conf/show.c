@@ -64,6 +64,17 @@ bool conf_list_equal(const struct conf_list *a, const struct conf_list *b)
     return true;
 }
 
+bool conf_has_logins(const struct conf *c)
+{
+    for (size_t i = 0; i < c->n_access; i++)
+        if (c->access[i].user.n > 0)
+            return true;
+    for (size_t i = 0; i < c->n_peer; i++)
+        if (c->peer[i].accept && c->peer[i].login != NULL)
+            return true;
+    return c->site.login_program.n > 0;
+}
+
 void conf_join(const struct conf_list *l, struct buf *out)
 {
     for (size_t i = 0; i < l->n; i++)

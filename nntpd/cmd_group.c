@@ -18,6 +18,15 @@ const struct group *session_group(struct session *s, struct span name)
     return g != NULL && rights_may_read(&s->rights, name) ? g : NULL;
 }
 
+/* 480 is said by the name alone, so that it does not tell whether the group is there. */
+static void no_group(struct session *s, struct span name)
+{
+    if (!rights_may_read(&s->rights, name) && rights_login_reads(&s->rights, &s->who, name))
+        reply(s, "480 Authentication required for this group");
+    else
+        reply(s, "411 No such group");
+}
+
 /* Read high last and low first, so that an article published meanwhile cannot
  * give low > high + 1; numbers beyond 31 bits cannot be shown (RFC 3977 6). */
 struct marks group_marks(const struct group *g)
@@ -55,7 +64,7 @@ void cmd_group(struct session *s, const struct call *c)
     struct marks m;
 
     if (g == NULL) {
-        reply(s, "411 No such group");
+        no_group(s, c->arg[0]);
         return;
     }
     m = group_marks(g);
@@ -108,7 +117,10 @@ void cmd_listgroup(struct session *s, const struct call *c)
     struct listing *l;
 
     if (g == NULL || g->removed) {
-        reply(s, c->n > 0 ? "411 No such group" : "412 No newsgroup selected");
+        if (c->n > 0)
+            no_group(s, c->arg[0]);
+        else
+            reply(s, "412 No newsgroup selected");
         return;
     }
     if (c->n > 1 && range_read(c->arg[1], &lo, &hi) != 0) {

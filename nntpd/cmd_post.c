@@ -11,7 +11,12 @@
 
 static void posted(struct session *s)
 {
-    body_to_intake(s, WAY_POST);
+    char why[160];
+
+    if (share_stops_post(s, why, sizeof why))
+        body_answer(s, WAY_POST, 441, why);
+    else
+        body_to_intake(s, WAY_POST);
 }
 
 void cmd_post(struct session *s, const struct call *c)

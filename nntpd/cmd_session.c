@@ -65,10 +65,12 @@ void cmd_date(struct session *s, const struct call *c)
  * nowhere to post, 5.3.2 wants the connection ended. */
 void cmd_mode_reader(struct session *s, const struct call *c)
 {
+    const struct rights *r = &s->rights;
+
     (void)c;
-    if (s->rights.post.n > 0) {
-        reply(s, "200 Reader mode, posting allowed");
-    } else if (s->rights.read.n > 0) {
+    if (r->post.n > 0 || r->login.post) {
+        reply(s, r->post.n > 0 ? "200 Reader mode, posting allowed" : "200 Reader mode, posting after login");
+    } else if (r->read.n > 0 || r->login.read || r->tls.read) {
         reply(s, "201 Reader mode, no posting");
     } else {
         reply(s, "502 Transit service only");

@@ -4,7 +4,7 @@
  * To add a command: a row here, a handler in the family's cmd_*.c, a row in
  * doc/protocol.md, a script in tests/session.
  *
- * AUTHINFO, STARTTLS and COMPRESS have their place and no handler yet.  RFC
+ * STARTTLS and COMPRESS have their place and no handler yet.  RFC
  * 3977 3.2.1: "an optional command that is not implemented" is 500, not 502 or
  * 503 (those say that it exists), and no capability names it.
  */
@@ -72,10 +72,11 @@ static const struct command command_rows[] = {
       "", "the time in UTC", NULL },
     { "HELP",        cmd_help,             0, 0, 0,                      0, 0, NULL,
       "", "this", NULL },
+    { "AUTHINFO",    NULL,                 0, ANY, 0,                    0, 0, "AUTHINFO",
+      "USER name|PASS password|SASL mechanism [response]", "log in", &auth_variants },
     { "QUIT",        cmd_quit,             0, 0, 0,                      0, 0, NULL,
       "", "end the connection", NULL },
     /* known, and still to be built */
-    { "AUTHINFO",    NULL,                 0, ANY, 0,                    0, 0, NULL, "", "", NULL },
     { "STARTTLS",    NULL,                 0, ANY, 0,                    0, 0, NULL, "", "", NULL },
     { "COMPRESS",    NULL,                 0, ANY, 0,                    0, 0, NULL, "", "", NULL },
 };
@@ -99,12 +100,19 @@ static const struct command mode_rows[] = {
     { "STREAM", cmd_mode_stream, 0, 0, CMD_TRANSIT | CMD_STREAM, 0, 0, NULL, "", "harmless: CHECK and TAKETHIS work anyway", NULL },
 };
 
+static const struct command auth_rows[] = {
+    { "USER", cmd_auth_user, 1, 1,   CMD_LOGIN | CMD_CLEAR,            0, 0, NULL, "name", "log in; the password follows", NULL },
+    { "PASS", cmd_auth_pass, 1, ANY, CMD_LOGIN | CMD_CLEAR | CMD_LONG, 0, 0, NULL, "password", "after USER", NULL },
+    { "SASL", cmd_auth_sasl, 1, 2,   CMD_LOGIN | CMD_LONG,             0, 0, NULL, "mechanism [response]", "log in, the newer way", NULL },
+};
+
 #define ROWS(v) (v), sizeof (v) / sizeof *(v)
 const struct command_table commands      = { ROWS(command_rows), "command", -1 };
 const struct command_table list_variants = { ROWS(list_rows), "LIST keyword", 0 };
 const struct command_table mode_variants = { ROWS(mode_rows), "MODE variant", -1 };
+const struct command_table auth_variants = { ROWS(auth_rows), "AUTHINFO variant", -1 };
 
-static const struct command_table *const tables[] = { &commands, &list_variants, &mode_variants };
+static const struct command_table *const tables[] = { &commands, &list_variants, &mode_variants, &auth_variants };
 #define TABLES (sizeof tables / sizeof *tables)
 
 /* --- finding ----------------------------------------------------------- */
@@ -133,7 +141,7 @@ unsigned command_count(void)
 
 void command_name(unsigned index, char *out, size_t size)
 {
-    static const char *const front[TABLES] = { "", "LIST ", "MODE " };
+    static const char *const front[TABLES] = { "", "LIST ", "MODE ", "AUTHINFO " };
     size_t i = 0;
 
     while (i < TABLES - 1 && index >= tables[i]->n)
@@ -183,21 +191,46 @@ struct span call_tail(const struct call *c, unsigned i)
 
 /* --- the gates --------------------------------------------------------- */
 
+static int login_denied(const struct command *row, const struct rights *r)
+{
+    if (!r->logins)
+        return 500;
+    if (r->logged_in)
+        return 502;
+    return (row->flags & CMD_CLEAR) && !r->clear ? 483 : 0;
+}
+
+/* The gates as flags of commands. */
+static int open_gates(const struct may *m)
+{
+    return (m->read ? CMD_READ : 0) | (m->post ? CMD_POST : 0) | (m->transit ? CMD_TRANSIT : 0) |
+           (m->streaming ? CMD_STREAM : 0) | (m->newnews ? CMD_NEWNEWS : 0);
+}
+
 int command_denied(const struct command *row, const struct rights *r)
 {
+    const struct may now = { r->read.n > 0, r->post.n > 0, r->newnews, r->transit, r->streaming };
+    int shut = row->flags & (CMD_READ | CMD_POST | CMD_TRANSIT | CMD_STREAM | CMD_NEWNEWS) & ~open_gates(&now), by_login, by_tls;
+
     if (row->run == NULL && row->variants == NULL)
         return 500;
-    if ((row->flags & CMD_READ) && r->read.n == 0)
-        return 502;
-    if ((row->flags & CMD_POST) && r->post.n == 0)
-        return 440;
-    if ((row->flags & CMD_TRANSIT) && !r->transit)
-        return 502;
-    if ((row->flags & CMD_STREAM) && !r->streaming)
-        return 502;
-    if ((row->flags & CMD_NEWNEWS) && !r->newnews)
-        return 502;
-    return 0;
+    if (row->flags & CMD_LOGIN)
+        return login_denied(row, r);
+    if (shut == 0)
+        return 0;
+    by_login = open_gates(&r->login);
+    by_tls = open_gates(&r->tls);
+    if (shut & ~(by_login | by_tls))             /* one that nothing opens */
+        return row->flags & CMD_POST ? 440 : 502;
+    return shut & by_login ? 480 : 483;
+}
+
+/* Told by CAPABILITIES also when a login or TLS comes first (RFC 4643 2.1's example). */
+static bool offered(const struct command *row, const struct rights *r)
+{
+    int code = command_denied(row, r);
+
+    return code == 0 || code == 480 || code == 483;
 }
 
 /* Say no, in the form that the command's client expects. */
@@ -222,7 +255,7 @@ static bool arguments_good(struct session *s, const struct call *c)
 {
     char name[40], text[160];
 
-    for (unsigned i = 0; i < c->n && i < CALL_ARGS; i++) {
+    for (unsigned i = 0; i < c->n && i < CALL_ARGS && !(c->row->flags & CMD_LONG); i++) {
         if (c->arg[i].n > ARGUMENT_MOST) {
             refuse(s, c, wrong(c->row), "Argument too long");
             return false;
@@ -243,6 +276,12 @@ static const char *denial(const struct command *row, int code)
 {
     if (code == 500)
         return "Not offered here; try HELP";
+    if (row->flags & CMD_LOGIN)
+        return code == 483 ? "Encryption required" : "You have logged in already";
+    if (code == 480)
+        return "Authentication required";
+    if (code == 483)
+        return "Encryption required";
     if (code == 440)
         return "Posting not allowed";
     if (row->flags & CMD_TRANSIT)
@@ -274,11 +313,13 @@ static void run(struct session *s, const struct call *c)
         return;
     if ((code = command_denied(c->row, &s->rights)) != 0)
         refuse(s, c, code, denial(c->row, code));
+    else if ((c->row->flags & CMD_READ) && share_stops_reading(s))
+        return;
     else if (group_good(s, c))
         c->row->run(s, c);
 }
 
-/* LIST and MODE: the next word names the row that is meant. */
+/* LIST, MODE and AUTHINFO: the next word names the row that is meant. */
 static void run_variant(struct session *s, struct call *c)
 {
     const struct command_table *t = c->row->variants;
@@ -361,14 +402,15 @@ void command_help(struct buf *out)
     char name[40];
 
     buf_puts(out, "100 Commands:\r\n");
-    for (unsigned i = 0, n = command_count(); i < n; i++) {
-        unsigned t = i < commands.n ? 0 : i < commands.n + list_variants.n ? 1 : 2;
-        const struct command *row = tables[t]->row + i - (t > 0 ? commands.n : 0) - (t > 1 ? list_variants.n : 0);
+    for (size_t t = 0, at = 0; t < TABLES; t++) {
+        for (unsigned i = 0; i < tables[t]->n; i++, at++) {
+            const struct command *row = &tables[t]->row[i];
 
-        if (row->run == NULL)
-            continue;
-        command_name(i, name, sizeof name);
-        buf_printf(out, "  %s%s%s - %s\r\n", name, *row->args != '\0' ? " " : "", row->args, row->help);
+            if (row->run == NULL)
+                continue;
+            command_name((unsigned)at, name, sizeof name);
+            buf_printf(out, "  %s%s%s - %s\r\n", name, *row->args != '\0' ? " " : "", row->args, row->help);
+        }
     }
     buf_puts(out, ".\r\n");
 }
@@ -380,7 +422,7 @@ static void list_capability(struct buf *out, const struct rights *r, const struc
     for (unsigned i = 0; i < list_variants.n; i++) {
         const struct command *row = &list_variants.row[i];
 
-        if (row->cap == NULL || command_denied(row, r) != 0 || !list_kept(row, site))
+        if (row->cap == NULL || !offered(row, r) || !list_kept(row, site))
             continue;
         buf_printf(out, "%s %s", front, row->cap);
         front = "";
@@ -392,7 +434,7 @@ static void list_capability(struct buf *out, const struct rights *r, const struc
 static bool told_before(unsigned i, const char *cap, const struct rights *r)
 {
     while (i-- > 0)
-        if (commands.row[i].cap != NULL && strcmp(commands.row[i].cap, cap) == 0 && command_denied(&commands.row[i], r) == 0)
+        if (commands.row[i].cap != NULL && strcmp(commands.row[i].cap, cap) == 0 && offered(&commands.row[i], r))
             return true;
     return false;
 }
@@ -403,10 +445,12 @@ void command_capabilities(struct buf *out, const struct rights *r, const struct 
     for (unsigned i = 0; i < commands.n; i++) {
         const struct command *row = &commands.row[i];
 
-        if (row->cap == NULL || command_denied(row, r) != 0 || told_before(i, row->cap, r))
+        if (row->cap == NULL || !offered(row, r) || told_before(i, row->cap, r))
             continue;
         if (row->variants == &list_variants)
             list_capability(out, r, site);
+        else if (row->variants == &auth_variants)
+            auth_capabilities(out, r);
         else
             buf_printf(out, "%s\r\n", row->cap);
     }

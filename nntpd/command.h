@@ -39,6 +39,7 @@ struct call {
 typedef void cmd_fn(struct session *s, const struct call *c);
 
 enum {
+    /* 502 and 440 are 480 when a login could change it, 483 when TLS could */
     CMD_READ     = 1 << 0,   /* 502 unless the connection may read                               */
     CMD_POST     = 1 << 1,   /* 440 unless it may post                                           */
     CMD_TRANSIT  = 1 << 2,   /* 502 unless it is a peer that may send                            */
@@ -47,7 +48,10 @@ enum {
     CMD_GROUP    = 1 << 5,   /* 412 without a group, unless the argument 'id_at' is a message-id */
     CMD_BODY     = 1 << 6,   /* a block follows whatever we answer: it is read first             */
     CMD_PIPE     = 1 << 7,   /* may begin while earlier replies are unfinished                   */
-    CMD_ID       = 1 << 8    /* every reply repeats the first argument                           */
+    CMD_ID       = 1 << 8,   /* every reply repeats the first argument                           */
+    CMD_LOGIN    = 1 << 9,   /* 502 for who has logged in; 500 where nobody needs to             */
+    CMD_CLEAR    = 1 << 10,  /* 483 unless passwords may be sent as the connection is            */
+    CMD_LONG     = 1 << 11   /* its line and arguments may be longer                             */
 };
 
 struct command_table {
@@ -70,7 +74,7 @@ struct command {
     const struct command_table *variants;
 };
 
-extern const struct command_table commands, list_variants, mode_variants;
+extern const struct command_table commands, list_variants, mode_variants, auth_variants;
 
 /* Cut a line into words.  false: it is blank. */
 bool command_split(struct span line, struct call *c);
@@ -105,6 +109,7 @@ void command_capabilities(struct buf *out, const struct rights *r, const struct 
 bool list_kept(const struct command *row, const struct conf_site *site);             /* cmd_list_site.c */
 
 /* Handlers, one file a family. */
+cmd_fn cmd_auth_user, cmd_auth_pass, cmd_auth_sasl;                                        /* cmd_auth.c    */
 cmd_fn cmd_capabilities, cmd_help, cmd_quit, cmd_date, cmd_mode_reader, cmd_mode_stream;   /* cmd_session.c */
 cmd_fn cmd_ihave, cmd_check, cmd_takethis;                                                 /* cmd_transit.c */
 cmd_fn cmd_post;                                                                           /* cmd_post.c    */

@@ -3,6 +3,7 @@
  *     main      accepts, signals, the feeder program
  *     workers   sessions (worker.c)
  *     lane      reads that may wait for the disk
+ *     logins    passwords (logins.c)
  *     resolve   the peers' names
  *     control   the operator's connections (control.c)
  *     store     committer and applier
@@ -35,8 +36,10 @@
 #include "nntpd/child.h"
 #include "nntpd/control.h"
 #include "nntpd/listen.h"
+#include "nntpd/logins.h"
 #include "nntpd/resolve.h"
 #include "nntpd/server_int.h"
+#include "nntpd/share.h"
 #include "nntpd/worker.h"
 
 #define RESOLVE_WAIT_US (3 * INT64_C(1000000))
@@ -139,6 +142,8 @@ int nntpd_reload(struct nntpd *n, struct buf *errors, struct buf *restart)
         take_conf(n, c);
     }
     lock_put(&n->lock);
+    if (c != NULL && n->logins != NULL)
+        logins_look(n->logins, c);
     log_msg(c != NULL ? LOG_NOTICE : LOG_ERROR, c != NULL ? "configuration read again" : "configuration has errors; the old one stays");
     return c != NULL ? 0 : -1;
 }
@@ -311,7 +316,8 @@ static void start_workers(struct nntpd *n)
     const struct conf *c = nntpd_conf(n);
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     unsigned count = c->site.workers > 0 ? (unsigned)c->site.workers : cores > 0 ? (unsigned)cores : 1;
-    struct worker_options o = { .store = n->store, .lane = n->lane, .guests = n->guests, .conf = c,
+    struct worker_options o = { .store = n->store, .lane = n->lane, .guests = n->guests, .logins = n->logins,
+                                .shares = n->shares, .conf = c,
                                 .gone = on_session_gone, .arg = n };
 
     n->worker = xcalloc(count, sizeof *n->worker);
@@ -358,6 +364,9 @@ static int open_doors(struct nntpd *n, struct err *e)
         return err_set(e, "cannot make an event loop");
     n->home = mailbox_new(n->base);
     n->guests = guests_new(c->site.queue_bytes / 2);
+    n->logins = logins_new(c);
+    n->shares = shares_new(SHARES_MOST);
+    logins_look(n->logins, c);
     resolve_first(n);
     if ((n->child = child_new(n->base, c->file, e)) == NULL)
         return -1;
@@ -444,7 +453,10 @@ void nntpd_close(struct nntpd **np)
     if (n->control != NULL)
         control_close(&n->control);
     resolve_free(&n->resolve);         /* posts to workers */
+    if (n->logins != NULL)
+        logins_stop(n->logins);
     stop_workers(n);
+    logins_free(&n->logins);           /* all have come home */
     lane_free(&n->lane);
     store_close(&n->store);
     child_free(&n->child);             /* woken by the store until here */
@@ -453,6 +465,7 @@ void nntpd_close(struct nntpd **np)
     free(n->worker);
     free_main(n);
     guests_free(&n->guests);
+    shares_free(&n->shares);
     intake_rules_unref(&n->rules);
     who_unref(&n->who);
     for (size_t i = 0; i < n->n_conf; i++)

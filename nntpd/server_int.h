@@ -22,6 +22,8 @@ struct nntpd {
     struct store *store;
     struct lane *lane;
     struct guests *guests;
+    struct logins *logins;
+    struct shares *shares;
     struct resolve *resolve;
     struct control *control;
     struct child *child;

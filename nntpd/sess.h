@@ -85,6 +85,8 @@ struct task {
 };
 
 struct looks;
+struct auth;
+struct share;
 
 struct session {
     struct house  *h;
@@ -106,9 +108,13 @@ struct session {
     struct identity who;
     struct guest_rates *rates;           /* of its peer; NULL: no limit                          */
     struct event *pace_timer;            /* NULL until it had to wait                            */
+    struct auth *auth;                   /* NULL: it has not tried to log in                     */
+    struct share *share;                 /* what it has used of its limits; NULL: it has none    */
+    bool  shared;                        /* share_enter was called                               */
+    uint64_t told;                       /* octets sent that its share knows of                  */
     char  address[NET_TEXT_MAX];
-    char *source;                        /* "peer NAME ADDRESS" or "reader ADDRESS"              */
-    char *source_post;                   /* "post ADDRESS"                                       */
+    char *source;                        /* "peer NAME ADDRESS", "reader ADDRESS" or "reader USER ADDRESS" */
+    char *source_post;                   /* "post ADDRESS" or "post USER ADDRESS"                */
 
     const struct command *last;          /* the row found last: tried first                      */
     const struct group *group;
@@ -134,6 +140,7 @@ void session_go(struct session *s);                 /* read on, if it may; no-op
 void session_die(struct session *s, const char *reason);
 void session_finish(struct session *s, const char *reason);   /* send what is written, then die    */
 void session_identify(struct session *s);           /* s->who has changed: take its rights        */
+bool session_crowded(struct session *s);            /* too many of its kind are here: 400 is said */
 bool session_healthy(struct session *s);            /* can the store take articles now?           */
 #define COUNT(s, name) count_add(&(s)->h->counters->v[COUNT_##name], 1)
 #define COUNT_N(s, name, n) count_add(&(s)->h->counters->v[COUNT_##name], (n))
@@ -159,12 +166,31 @@ void slot_ready(struct slot *sl);                                          /* go
 void slot_fill(struct slot *sl, int code, const char *text);               /* say, ready          */
 void row_free(struct session *s);
 
+/* session_share.c: limits of its access block, kept by user or address */
+void share_identify(struct session *s);             /* after rights and user have been taken      */
+void share_leave_all(struct session *s);
+bool share_crowded(const struct session *s);
+bool share_stops_reading(struct session *s);        /* 502 is said                                */
+bool share_stops_post(struct session *s, char *why, size_t size);    /* else one post is taken    */
+void share_back(struct session *s);                 /* it was not posted after all                */
+
+/* cmd_auth.c */
+#define AUTH_LINE_MOST 2048              /* of AUTHINFO SASL and of responses; PLAIN needs 1 kB   */
+bool auth_expects(const struct session *s);         /* the next line is a SASL response           */
+void auth_response(struct session *s, struct span line);
+void auth_too_long(struct session *s);
+size_t auth_line_most(const struct session *s, struct span head);
+void auth_free(struct session *s);
+void auth_capabilities(struct buf *out, const struct rights *r);
+
 /* session_body.c */
 void body_begin(struct session *s, uint64_t most, struct slot *sl, void (*done)(struct session *));
 /* The answer is known already: pass over the block, then say it. */
 void body_refuse(struct session *s, struct slot *sl, int code, const char *text);
 bool body_step(struct session *s);                  /* false: more must come                      */
 void body_fini(struct body *b);
+/* The whole body has come: answer it here, without intake. */
+void body_answer(struct session *s, enum intake_way way, int code, const char *text);
 /* The whole body has come: give it to intake; the answer goes to its slot. */
 void body_to_intake(struct session *s, enum intake_way way);
 

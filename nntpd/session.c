@@ -14,13 +14,17 @@
 #include "lib/clock.h"
 #include "lib/mem.h"
 #include "nntpd/check.h"
+#include "nntpd/logins.h"
 #include "nntpd/sess.h"
+#include "nntpd/share.h"
 
 static stream_fn on_stream;
 
 /* --- the house --------------------------------------------------------- */
 
-enum { OWN_WHO = 1, OWN_GUESTS = 2, OWN_COUNTERS = 4 };
+#define LOGIN_US (300 * INT64_C(1000000))    /* so long may one stand idle at the door before logging in */
+
+enum { OWN_WHO = 1, OWN_GUESTS = 2, OWN_COUNTERS = 4, OWN_LOGINS = 8, OWN_SHARES = 16 };
 
 void house_complete(struct house *h)
 {
@@ -36,6 +40,14 @@ void house_complete(struct house *h)
         h->counters = xcalloc(1, sizeof *h->counters);
         h->own |= OWN_COUNTERS;
     }
+    if (h->logins == NULL) {
+        h->logins = logins_new(h->conf);
+        h->own |= OWN_LOGINS;
+    }
+    if (h->shares == NULL) {
+        h->shares = shares_new(SHARES_MOST);
+        h->own |= OWN_SHARES;
+    }
 }
 
 void house_fini(struct house *h)
@@ -48,6 +60,10 @@ void house_fini(struct house *h)
         free(h->counters);
         h->counters = NULL;
     }
+    if (h->own & OWN_LOGINS)
+        logins_free(&h->logins);
+    if (h->own & OWN_SHARES)
+        shares_free(&h->shares);
     while (h->n_spare > 0) {
         struct bdb_bulk *b = h->spare[--h->n_spare];
 
@@ -100,6 +116,8 @@ void session_die(struct session *s, const char *reason)
         return;
     stream_counts(s->st, &in, &out);
     log_end(s, reason, in, out);
+    auth_free(s);
+    share_leave_all(s);
     stream_free(&s->st);
     s->state = SESS_DEAD;
     if (s->counted)
@@ -131,7 +149,18 @@ static char *source_of(const struct session *s)
 {
     if (s->rights.n_peer > 0)
         return xasprintf("peer %s %s", s->rights.peer[0]->name, s->address);
+    if (s->who.user != NULL)
+        return xasprintf("reader %s %s", s->who.user, s->address);
     return xasprintf("reader %s", s->address);
+}
+
+/* Who may do nothing yet has a while to log in. */
+static int64_t patience(const struct session *s)
+{
+    const struct conf_site *c = &s->conf->site;
+    int64_t idle = s->rights.transit ? c->peer_idle_us : c->idle_us;
+
+    return rights_any(&s->rights) || idle < LOGIN_US ? idle : LOGIN_US;
 }
 
 /* Look it up again in the table in force. */
@@ -146,13 +175,36 @@ void session_identify(struct session *s)
     rights_of(&s->rights, h->who, &s->who);
     s->conf = h->conf;
     free(s->source);
+    free(s->source_post);
     s->source = source_of(s);
+    s->source_post = NULL;
     if (s->group != NULL && !rights_may_read(&s->rights, span_of(s->group->name)))
         s->group = NULL;
     if (s->rights.n_peer > 0)
         s->counted = guests_enter(h->guests, s->rights.peer[0]->name, s->rights.most);
     pace_set(s);
-    stream_set_timeout(s->st, s->rights.transit ? s->conf->site.peer_idle_us : s->conf->site.idle_us);
+    share_identify(s);
+    stream_set_timeout(s->st, patience(s));
+}
+
+bool session_crowded(struct session *s)
+{
+    const struct rights *r = &s->rights;
+    const char *site = s->conf->site.name;
+
+    if (r->n_peer > 0 && !s->counted) {
+        COUNT(s, too_many);
+        reply(s, "400 %s: too many connections from %s (%u)", site, r->peer[0]->name, r->most);
+        session_finish(s, "too many connections of this peer");
+        return true;
+    }
+    if (share_crowded(s)) {
+        COUNT(s, crowded);
+        reply(s, "400 %s: too many connections at once (%d are allowed)", site, r->access->connections);
+        session_finish(s, "too many connections of this user or address");
+        return true;
+    }
+    return false;
 }
 
 /* A reload has changed the rules: taken when nothing of ours is under way. */
@@ -163,7 +215,7 @@ static bool rights_current(struct session *s)
     if (!row_empty(s))
         return false;
     session_identify(s);
-    if (!rights_any(&s->rights)) {
+    if (!rights_any(&s->rights) && !rights_hope(&s->rights)) {
         reply(s, "400 The configuration has changed: you are not known here any more");
         session_finish(s, "not allowed any more since a reload");
     }
@@ -184,23 +236,21 @@ static void greet(struct session *s)
     const struct rights *r = &s->rights;
     const char *site = s->conf->site.name;
 
-    if (!rights_any(r)) {
+    if (!rights_any(r) && !rights_hope(r)) {
         COUNT(s, strangers);
         reply(s, "502 %s: you (%s) are not known here", site, s->address);
         session_finish(s, "not known here");
         return;
     }
-    if (r->n_peer > 0 && !s->counted) {
-        COUNT(s, too_many);
-        reply(s, "400 %s: too many connections from %s (%u)", site, r->peer[0]->name, r->most);
-        session_finish(s, "too many connections of this peer");
+    if (session_crowded(s))
         return;
-    }
     COUNT(s, sessions);
     if (r->transit)
         COUNT(s, sessions_peer);
     if (r->post.n > 0 || r->transit)       /* a peer may send, and expects INN's 200 */
         reply(s, "200 %s Freshet " FRESHET_VERSION " ready (posting allowed)", site);
+    else if (r->login.post)
+        reply(s, "200 %s Freshet " FRESHET_VERSION " ready (posting after login)", site);
     else
         reply(s, "201 %s Freshet " FRESHET_VERSION " ready (no posting)", site);
 }
@@ -261,7 +311,9 @@ static bool skip_step(struct session *s)
 static bool long_line_step(struct session *s, struct buf *in)
 {
     COUNT(s, lines_long);
-    if (!command_too_long(s, (struct span){ buf_data(in), LINE_MOST }))
+    if (auth_expects(s))
+        auth_too_long(s);
+    else if (!command_too_long(s, (struct span){ buf_data(in), LINE_MOST }))
         return false;
     s->skipping = !session_dead(s);
     return !session_dead(s);
@@ -277,18 +329,22 @@ static struct span trim_line(const char *p, size_t n)
 static bool line_step(struct session *s)
 {
     struct buf *in = stream_in(s->st);
-    size_t n = buf_len(in), look = n < LINE_MOST ? n : LINE_MOST;
+    size_t n = buf_len(in), most = LINE_MOST, look = n < most ? n : most;
     const char *p = buf_data(in), *lf = look > 0 ? memchr(p, '\n', look) : NULL;
     size_t used;
 
+    if (lf == NULL && n >= LINE_MOST && (most = auth_line_most(s, (struct span){ p, n })) > LINE_MOST)
+        lf = memchr(p, '\n', n < most ? n : most);
     if (lf == NULL)
-        return n >= LINE_MOST && rights_current(s) && long_line_step(s, in);
+        return n >= most && rights_current(s) && long_line_step(s, in);
     if (!rights_current(s))
         return false;
     if (s->state != SESS_LINE)
         return true;
     used = (size_t)(lf - p) + 1;
-    if (!command_line(s, trim_line(p, used - 1)))
+    if (auth_expects(s))
+        auth_response(s, trim_line(p, used - 1));
+    else if (!command_line(s, trim_line(p, used - 1)))
         return false;
     if (session_dead(s))
         return false;

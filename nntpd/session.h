@@ -26,11 +26,13 @@ struct conf;
 struct who;
 struct guests;
 struct counters;
+struct logins;
+struct shares;
 
 /* What all sessions of a worker share.  'rules', 'conf' and 'who' are swapped
  * whole by a reload; a session takes the new ones with its next command.
  * house_complete makes what is still NULL (who, from the literal addresses of
- * 'conf'; guests; counters) and house_fini frees what it made. */
+ * 'conf'; guests; counters; logins; shares) and house_fini frees what it made. */
 struct house {
     struct store       *store;
     const struct conf  *conf;
@@ -41,6 +43,8 @@ struct house {
     struct counters    *counters;    /* nntpd/counters.h, of this worker                      */
     struct who         *who;         /* nntpd/who.h: a reference                              */
     struct guests      *guests;      /* nntpd/who.h: shared by all workers                    */
+    struct logins      *logins;      /* nntpd/logins.h, nntpd/share.h: likewise               */
+    struct shares      *shares;
     struct bdb_bulk    *spare[8];    /* scratch of scans, lent to the jobs that are away      */
     unsigned            n_spare;
     int64_t             lane_until_us;  /* quick tasks go to the lane until then             */

@@ -121,6 +121,8 @@ static void intake_back(struct intake *in, void *user)
     int code = intake_code(in);
 
     count_answer(s, f->way, code);
+    if (f->way == WAY_POST && code != 240)
+        share_back(s);
     slot_fill(f->slot, code, intake_text(in));
     intake_free(&in);
     free(f);
@@ -141,6 +143,17 @@ static struct intake_sender sender_of(const struct session *s, enum intake_way w
         .approve = buf_span(approve),
         .user = way == WAY_POST ? s->who.user : NULL,
     };
+}
+
+void body_answer(struct session *s, enum intake_way way, int code, const char *text)
+{
+    struct body b = s->body;
+
+    s->body = (struct body){ 0 };
+    buf_fini(&b.bytes);
+    slot_line_up(b.slot);
+    count_answer(s, way, code);
+    slot_fill(b.slot, code, text);
 }
 
 /* No memory to keep it: our own trouble, so "later". */
@@ -175,7 +188,7 @@ void body_to_intake(struct session *s, enum intake_way way)
         return;
     }
     if (way == WAY_POST && s->source_post == NULL)
-        s->source_post = xasprintf("post %s", s->address);
+        s->source_post = xasprintf("post %s%s%s", s->who.user != NULL ? s->who.user : "", s->who.user != NULL ? " " : "", s->address);
     block = buf_steal(&b.bytes, &n);
     b.slot->bytes = n;
     s->flying += n;

@@ -3,10 +3,13 @@
 #include <stdlib.h>
 
 #include "lib/clock.h"
+#include "nntpd/brake.h"
 #include "nntpd/child.h"
 #include "nntpd/command.h"
 #include "nntpd/counters.h"
+#include "nntpd/logins.h"
 #include "nntpd/server_int.h"
+#include "nntpd/share.h"
 #include "nntpd/worker.h"
 
 struct rows {
@@ -41,6 +44,23 @@ static void site(struct rows *r, struct nntpd *n)
     number(r, "lane_load", lane_load(n->lane));
     number(r, "feeder_pid", n->child != NULL ? (uint64_t)child_pid(n->child) : 0);
     number(r, "groups", groups_count_all(store_groups(n->store)));
+}
+
+static void logins(struct rows *r, struct nntpd *n)
+{
+    struct logins_counts c;
+    struct brake_counts b;
+
+    if (n->logins == NULL)
+        return;
+    logins_counts(n->logins, &c);
+    b = brake_counts(logins_brake(n->logins));
+    number(r, "users.good", c.users);
+    number(r, "users.damaged_lines", c.damaged);
+    number(r, "users.logins_waiting", c.waiting);
+    number(r, "users.addresses_with_failures", b.households);
+    number(r, "users.names_with_failures", b.users);
+    number(r, "users.shares", shares_count(n->shares));
 }
 
 static void store(struct rows *r, struct nntpd *n)
@@ -99,6 +119,7 @@ void nntpd_status(struct nntpd *n, void (*row)(const char *name, const char *val
 
     site(&r, n);
     sessions(&r, n);
+    logins(&r, n);
     for (int v = AWAY + 1; v < VERDICTS; v++) {
         uint64_t count = intake_count((enum verdict)v);
 

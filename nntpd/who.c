@@ -1,7 +1,8 @@
-/* who.c - addresses to rights.  See who.h.
+/* who.c - from identities to rights.  See who.h.
  *
  * The table is a row of ranges for the peers and one for the access blocks, in
- * the configuration's order; a connection walks them once, at its start.
+ * the configuration's order; a connection walks them at its start, and again
+ * when its identity or the configuration has changed.
  */
 #include "nntpd/who.h"
 
@@ -13,15 +14,24 @@
 #include "lib/buf.h"
 #include "lib/lock.h"
 #include "lib/mem.h"
+#include "lib/tls.h"
 
 struct range {
     struct net_cidr cidr;
     const void *block;              /* conf_peer or rule                                         */
 };
 
+struct prints { char (*v)[TLS_PRINT_MAX]; size_t n; bool good; };    /* good: any that a CA of ours has signed */
+
 struct rule {                       /* an access block, ready to ask                             */
     const struct conf_access *access;
-    struct span read, post;
+    struct span read, post, user;   /* user n 0: no login is wanted                              */
+    struct prints prints;
+};
+
+struct pass {                       /* a peer that is known by more than its address             */
+    const struct conf_peer *peer;
+    struct prints prints;
 };
 
 struct who {
@@ -30,7 +40,9 @@ struct who {
     size_t n_peer, n_access;
     struct rule *rule;
     size_t n_rule;
-    bool strangers_read;
+    struct pass *pass;
+    size_t n_pass;
+    bool strangers_read, logins, clear;
 };
 
 /* --- names ------------------------------------------------------------- */
@@ -130,26 +142,55 @@ static struct span joined(const struct conf_list *l)
     return s;
 }
 
+static struct prints prints_of(const struct conf_list *l)
+{
+    struct prints p = { .v = l->n > 0 ? xcalloc(l->n, sizeof *p.v) : NULL };
+
+    for (size_t i = 0; i < l->n; i++) {
+        if (strcmp(l->v[i], "*") == 0)
+            p.good = true;
+        else if (tls_print_read(l->v[i], p.v[p.n]))
+            p.n++;
+    }
+    return p;
+}
+
+static void add_peers(struct who *w, const struct conf *c, const struct names *names)
+{
+    w->pass = xcalloc(c->n_peer + 1, sizeof *w->pass);
+    for (size_t i = 0; i < c->n_peer; i++) {
+        const struct conf_peer *p = &c->peer[i];
+
+        for (size_t j = 0; p->accept && j < p->address.n; j++)
+            add_peer(w, p, p->address.v[j], names);
+        if (p->accept && (p->login != NULL || p->certificate.n > 0))
+            w->pass[w->n_pass++] = (struct pass){ p, prints_of(&p->certificate) };
+    }
+}
+
+static void add_rules(struct who *w, const struct conf *c)
+{
+    w->rule = xcalloc(c->n_access + 1, sizeof *w->rule);
+    for (size_t i = 0; i < c->n_access; i++) {
+        const struct conf_access *a = &c->access[i];
+        struct rule *r = &w->rule[w->n_rule++];
+
+        *r = (struct rule){ a, joined(&a->read), joined(&a->post), joined(&a->user), prints_of(&a->certificate) };
+        for (size_t j = 0; j < a->from.n; j++)
+            add_access(w, r, a->from.v[j]);
+    }
+}
+
 struct who *who_new(const struct conf *c, const struct names *n)
 {
     struct who *w = xcalloc(1, sizeof *w);
 
     w->refs = 1;
     w->strangers_read = c->site.strangers == CONF_STRANGER_READ;
-    for (size_t i = 0; i < c->n_peer; i++)
-        for (size_t j = 0; c->peer[i].accept && j < c->peer[i].address.n; j++)
-            add_peer(w, &c->peer[i], c->peer[i].address.v[j], n);
-    w->rule = xcalloc(c->n_access + 1, sizeof *w->rule);
-    for (size_t i = 0; i < c->n_access; i++) {
-        const struct conf_access *a = &c->access[i];
-        struct rule *r = &w->rule[w->n_rule++];
-
-        if (a->user != NULL)
-            continue;
-        *r = (struct rule){ a, joined(&a->read), joined(&a->post) };
-        for (size_t j = 0; j < a->from.n; j++)
-            add_access(w, r, a->from.v[j]);
-    }
+    w->logins = conf_has_logins(c);
+    w->clear = c->site.cleartext_logins;
+    add_peers(w, c, n);
+    add_rules(w, c);
     return w;
 }
 
@@ -166,8 +207,13 @@ void who_unref(struct who **w)
         for (size_t i = 0; i < (*w)->n_rule; i++) {
             free((char *)(*w)->rule[i].read.p);
             free((char *)(*w)->rule[i].post.p);
+            free((char *)(*w)->rule[i].user.p);
+            free((*w)->rule[i].prints.v);
         }
+        for (size_t i = 0; i < (*w)->n_pass; i++)
+            free((*w)->pass[i].prints.v);
         free((*w)->rule);
+        free((*w)->pass);
         free((*w)->peer);
         free((*w)->access);
         free(*w);
@@ -193,27 +239,121 @@ static void add_right(struct rights *r, const struct conf_peer *p)
     r->byte_rate = p->byte_rate;
 }
 
+static bool shows(const struct prints *p, const struct identity *id)
+{
+    if (p->good && id->cert_good)
+        return true;
+    for (size_t i = 0; id->cert[0] != '\0' && i < p->n; i++)
+        if (strcmp(p->v[i], id->cert) == 0)
+            return true;
+    return false;
+}
+
+static void take_peers(struct rights *r, const struct who *w, const struct identity *id)
+{
+    for (size_t i = 0; i < w->n_peer; i++)
+        if (net_cidr_has(&w->peer[i].cidr, (const struct sockaddr *)&id->from.sa))
+            add_right(r, w->peer[i].block);
+    for (size_t i = 0; i < w->n_pass; i++) {
+        const struct conf_peer *p = w->pass[i].peer;
+        bool known = p->login != NULL && id->user != NULL && strcmp(p->login, id->user) == 0;
+
+        if (known || shows(&w->pass[i].prints, id))
+            add_right(r, p);
+        else if (p->login != NULL && r->logins && !r->logged_in)
+            r->login.transit = true, r->login.streaming |= p->streaming;
+    }
+}
+
+static bool from_there(const struct range *a, const struct identity *id)
+{
+    return a->cidr.prefix == 0 || net_cidr_has(&a->cidr, (const struct sockaddr *)&id->from.sa);
+}
+
+static bool has_login(const struct rule *r, const struct identity *id)
+{
+    return r->user.n == 0 || (id->user != NULL && wildmat(span_of(id->user), r->user));
+}
+
+static bool has_channel(const struct rule *r, const struct identity *id)
+{
+    return (id->tls || !r->access->tls) && ((r->prints.n == 0 && !r->prints.good) || shows(&r->prints, id));
+}
+
+static void take_access(struct rights *r, const struct rule *rule)
+{
+    r->access = rule->access;
+    r->read = rule->read;
+    r->post = rule->post;
+    r->newnews = rule->access->newnews && rule->read.n > 0;
+}
+
+static void add_may(struct may *m, const struct rule *r)
+{
+    m->read |= r->read.n > 0;
+    m->post |= r->post.n > 0;
+    m->newnews |= r->access->newnews && r->read.n > 0;
+}
+
+/* Could the rule count for this end, were it somebody who has logged in? */
+static bool after_login(const struct rights *r, const struct rule *rule, const struct identity *id)
+{
+    return r->logins && !r->logged_in && rule->user.n > 0 && (has_channel(rule, id) || (rule->access->tls && !id->tls));
+}
+
+/* What the blocks behind the last one that matches could give: those in front of
+ * it would be overruled after a login, too. */
+static void take_hopes(struct rights *r, const struct who *w, const struct identity *id, size_t from)
+{
+    for (size_t i = from; i < w->n_access; i++) {
+        const struct rule *rule = w->access[i].block;
+
+        if (!from_there(&w->access[i], id))
+            continue;
+        if (after_login(r, rule, id))
+            add_may(&r->login, rule);
+        else if (has_login(rule, id) && rule->access->tls && !id->tls)
+            add_may(&r->tls, rule);
+    }
+}
+
 void rights_of(struct rights *r, struct who *w, const struct identity *id)
 {
-    const struct sockaddr *from = (const struct sockaddr *)&id->from.sa;
-    const struct rule *rule = NULL;
+    size_t behind = 0;
 
-    *r = (struct rights){ .who = who_ref(w) };
-    for (size_t i = 0; i < w->n_peer; i++)
-        if (net_cidr_has(&w->peer[i].cidr, from))
-            add_right(r, w->peer[i].block);
-    for (size_t i = 0; i < w->n_access; i++)
-        if (w->access[i].cidr.prefix == 0 || net_cidr_has(&w->access[i].cidr, from))
-            rule = w->access[i].block;
-    if (rule != NULL) {
-        r->access = rule->access;
-        r->read = rule->read;
-        r->post = rule->post;
-        r->newnews = rule->access->newnews && rule->read.n > 0;
-    } else if (!r->transit && w->strangers_read) {
-        r->read = SPAN("*");
+    *r = (struct rights){ .who = who_ref(w), .logins = w->logins, .logged_in = id->user != NULL };
+    r->clear = id->tls || w->clear || net_is_loopback((const struct sockaddr *)&id->from.sa);
+    take_peers(r, w, id);
+    for (size_t i = 0; i < w->n_access; i++) {
+        const struct rule *rule = w->access[i].block;
+
+        if (from_there(&w->access[i], id) && has_login(rule, id) && has_channel(rule, id)) {
+            take_access(r, rule);
+            behind = i + 1;
+        }
     }
+    if (r->access == NULL && !r->transit && w->strangers_read)
+        r->read = SPAN("*");
+    take_hopes(r, w, id, behind);
     r->read_all = span_eq(r->read, SPAN("*"));
+}
+
+bool rights_login_reads(const struct rights *r, const struct identity *id, struct span group)
+{
+    const struct who *w = r->who;
+    bool yes = false;
+
+    for (size_t i = 0; i < w->n_access; i++) {
+        const struct rule *rule = w->access[i].block;
+
+        if (!from_there(&w->access[i], id))
+            continue;
+        if (rule->user.n == 0 && has_channel(rule, id))
+            yes = false;
+        else if (after_login(r, rule, id) && rule->read.n > 0 && wildmat(group, rule->read))
+            yes = true;
+    }
+    return yes;
 }
 
 void rights_fini(struct rights *r)
@@ -226,6 +366,16 @@ void rights_fini(struct rights *r)
 bool rights_any(const struct rights *r)
 {
     return r->transit || r->read.n > 0 || r->post.n > 0;
+}
+
+static bool may_any(const struct may *m)
+{
+    return m->read || m->post || m->transit;
+}
+
+bool rights_hope(const struct rights *r)
+{
+    return may_any(&r->login) || may_any(&r->tls);
 }
 
 bool rights_may_read(const struct rights *r, struct span group)

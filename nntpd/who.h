@@ -7,9 +7,10 @@
  * Memory:   rights hold a reference to the who they came from; what they point
  *           to in the configuration lives as long as the program.
  *
- * A connection's rights are the union of the peer blocks whose address matches
- * and the last access block that matches.  Access blocks that want a login
- * ("user") match nobody yet: there is no AUTHINFO.
+ * A connection's rights are the union of the peer blocks that it matches (by
+ * address, by the certificate it showed, or by its login) and the last access
+ * block that it matches.  What is missing may be had by a login or by TLS: the
+ * rights say so, for 480 and 483.
  */
 #ifndef NNTPD_WHO_H
 #define NNTPD_WHO_H
@@ -43,6 +44,9 @@ struct who *who_new(const struct conf *c, const struct names *n /* NULL: literal
 struct who *who_ref(struct who *w);
 void who_unref(struct who **w);
 
+/* Kinds of commands. */
+struct may { bool read, post, newnews, transit, streaming; };
+
 struct rights {
     struct who *who;
     const struct conf_peer **peer;  /* those that match and may send to us                       */
@@ -55,6 +59,10 @@ struct rights {
     bool        newnews;
     unsigned    most;               /* connections of this peer at once; 0: no limit             */
     uint64_t    command_rate, byte_rate;   /* a second, all its connections; 0: no limit         */
+    struct may  login, tls;         /* not now, but somebody may after AUTHINFO, STARTTLS        */
+    bool        logins;             /* there is AUTHINFO                                         */
+    bool        clear;              /* passwords may be sent as the connection is now            */
+    bool        logged_in;
 };
 
 /* What is known of the other end: its address from the start, the rest by TLS
@@ -67,12 +75,15 @@ struct identity {
     char *user;                     /* logged in, owned; or NULL                                 */
 };
 
-/* Fill *r for one; nothing allowed is an answer too (rights_any is false). */
+/* Fill *r for one; nothing allowed is an answer too (rights_any and rights_hope are false). */
 void rights_of(struct rights *r, struct who *w, const struct identity *id);
 void rights_fini(struct rights *r);
 bool rights_any(const struct rights *r);
+bool rights_hope(const struct rights *r);            /* a login or TLS would give something       */
 bool rights_may_read(const struct rights *r, struct span group);
 bool rights_may_post(const struct rights *r, struct span group);
+/* May somebody from there read the group who has logged in?  (False for those who have.) */
+bool rights_login_reads(const struct rights *r, const struct identity *id, struct span group);
 
 /* Who is here, by peer, and what their articles on the way weigh. */
 struct guests {

@@ -18,6 +18,8 @@ struct worker_options {
     struct store *store;
     struct lane  *lane;
     struct guests *guests;
+    struct logins *logins;
+    struct shares *shares;
     const struct conf *conf;
     struct intake_rules *rules;        /* references are taken                  */
     struct who *who;

@@ -138,7 +138,8 @@ static void a_wildmat_needs_no_quotes(void **state)
     struct conf *c = good(SITE LISTEN "access \"a\" { user = * read = { comp.*, !*.test } }\n");
 
     (void)state;
-    assert_string_equal(c->access[0].user, "*");
+    assert_int_equal(c->access[0].user.n, 1);
+    assert_string_equal(c->access[0].user.v[0], "*");
     assert_int_equal(c->access[0].read.n, 2);
     assert_string_equal(c->access[0].read.v[0], "comp.*");
     assert_string_equal(c->access[0].read.v[1], "!*.test");
@@ -278,6 +279,13 @@ static const struct { const char *text, *want; } rows[] = {
       "2: organization: control characters in the value\n4: aliases: is empty\n" },
     { "site n { aliases = {} }\n" LISTEN "peer a {\n groups = {}\n window = { 1 }\n}\n",
       "4: groups: the list is empty; without it, the default is \"*\"\n5: window takes one value, not a list\n" },
+    /* logins */
+    { "site n { login-program = { checker, x } }\n" LISTEN "peer p {\n login = \"a b\"\n certificate = \"*\"\n}\n"
+      "access a {\n user = { x, \"y z\" }\n certificate = { *,\n 12:34 }\n}\n",
+      "1: login-program: \"checker\": its whole path is wanted\n4: login: \"a b\" is no name that a user can have\n"
+      "5: certificate: \"*\" is no SHA-256 fingerprint (64 hex digits, colons between them at most)\n"
+      "8: user: \"y z\" holds a blank; a list is { \"a\", \"b\" }\n"
+      "9: certificate: \"12:34\" is no SHA-256 fingerprint (64 hex digits, colons between them at most)\n" },
     /* grammar */
     { SITE LISTEN "peer \"a\" {\n window\n send = true\n", "3: the peer block that begins here is not closed\n"
       "4: \"window\": KEY = VALUE should stand here\n" },

@@ -79,7 +79,7 @@ static void defaults_read_back(void **state)
 static void odd_letters_read_back(void **state)
 {
     struct conf *c = read_text("site n { organization = '\\ \"$HOME\" # // /* ${X} { } = ,' complaints = \"'\\\\\" }\n"
-                               "listen \"[::]:0\" { }\naccess '\"a\" $b \\\\' { user = \"\xc3\xa9 x\" }\n");
+                               "listen \"[::]:0\" { }\naccess '\"a\" $b \\\\' { user = \"\xc3\xa9x\" }\n");
 
     (void)state;
     assert_string_equal(c->site.organization, "\\ \"$HOME\" # // /* ${X} { } = ,");
@@ -112,6 +112,11 @@ static const char *random_text(const struct setting *s)
         return PICK("comp.*:%s@m.example", "*:local");
     if (strcmp(s->key, "hash") == 0)
         return PICK("1/3", "2-3/3", "1-2/4_12");
+    if (strcmp(s->key, "login") == 0)
+        return PICK("hub", "a@b.example");
+    if (strcmp(s->key, "certificate") == 0)
+        return PICK("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+                    "00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF");
     if (s->type == TYPE_CHOICE || strcmp(s->key, "log-level") == 0) {
         const char *const *names = choice_names(s);
         unsigned n = 0;

@@ -10,7 +10,7 @@
 #include "lib/disk.h"
 #include "nntpd/command.h"
 
-static const struct command_table *const tables[] = { &commands, &list_variants, &mode_variants };
+static const struct command_table *const tables[] = { &commands, &list_variants, &mode_variants, &auth_variants };
 #define TABLES (sizeof tables / sizeof *tables)
 
 #define EACH_ROW(row)                                       \
@@ -120,7 +120,7 @@ static void gates_ask_who_it_is(void **state)
         { "NEWNEWS", 502, 502, 0, 502, 502 },
         { "IHAVE", 502, 502, 502, 0, 0 },
         { "CHECK", 502, 502, 502, 502, 0 }, { "TAKETHIS", 502, 502, 502, 502, 0 },
-        { "AUTHINFO", 500, 500, 500, 500, 500 }, { "STARTTLS", 500, 500, 500, 500, 500 },
+        { "STARTTLS", 500, 500, 500, 500, 500 },
         { "COMPRESS", 500, 500, 500, 500, 500 },
     };
 
@@ -140,6 +140,47 @@ static void gates_ask_who_it_is(void **state)
 
 static const struct conf_site bare, full = { .motd = { "", 0 }, .subscriptions = { "", 0 }, .distributions = { "", 0 },
                                             .distrib_pats = { "", 0 }, .moderators = { NULL, 1 } };
+
+/* RFC 4643 2.2, RFC 3977 3.2.1: 480 for what a login would allow, 483 for what TLS would,
+ * and never 480 for AUTHINFO itself. */
+static void gates_tell_what_would_help(void **state)
+{
+    static const struct rights all_by_login = { .logins = true, .login = { true, true, true, true, true } },
+        read_by_login = { .logins = true, .login = { .read = true }, .tls = { .post = true } },
+        all_by_tls = { .tls = { true, true, true, true, true } };
+    static const struct { const char *name; int all_by_login, read_by_login, all_by_tls; } rows[] = {
+        { "GROUP", 480, 480, 483 }, { "POST", 480, 483, 483 }, { "NEWNEWS", 480, 502, 483 }, { "IHAVE", 480, 502, 483 },
+        { "CHECK", 480, 502, 483 }, { "TAKETHIS", 480, 502, 483 }, { "DATE", 0, 0, 0 }, { "QUIT", 0, 0, 0 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct command *c = command_find(&commands, sp(rows[i].name));
+
+        if (command_denied(c, &all_by_login) != rows[i].all_by_login || command_denied(c, &read_by_login) != rows[i].read_by_login ||
+            command_denied(c, &all_by_tls) != rows[i].all_by_tls)
+            fail_msg("row %s", rows[i].name);
+    }
+}
+
+/* RFC 4643 2.2 to 2.4 */
+static void gates_of_authinfo(void **state)
+{
+    static const struct rights none, open = { .logins = true, .clear = true }, insecure = { .logins = true },
+        done = { .logins = true, .clear = true, .logged_in = true };
+    static const struct { const char *name; int none, open, insecure, done; } rows[] = {
+        { "USER", 500, 0, 483, 502 }, { "PASS", 500, 0, 483, 502 }, { "SASL", 500, 0, 0, 502 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct command *c = command_find(&auth_variants, sp(rows[i].name));
+
+        if (command_denied(c, &none) != rows[i].none || command_denied(c, &open) != rows[i].open ||
+            command_denied(c, &insecure) != rows[i].insecure || command_denied(c, &done) != rows[i].done)
+            fail_msg("row %s", rows[i].name);
+    }
+}
 
 static void assert_caps(const struct rights *r, const struct conf_site *site, const char *want)
 {
@@ -166,6 +207,20 @@ static void capabilities_tell_the_truth_in_every_state(void **state)
     assert_caps(&both, &full, "STREAMING\r\nIHAVE\r\nREADER\r\nOVER MSGID\r\nHDR\r\nPOST\r\n"
                 "LIST ACTIVE ACTIVE.TIMES COUNTS DISTRIB.PATS DISTRIBUTIONS HEADERS MODERATORS MOTD NEWSGROUPS OVERVIEW.FMT "
                 "SUBSCRIPTIONS\r\nNEWNEWS\r\n");
+}
+
+/* RFC 4643 2.1, 2.2: AUTHINFO goes with the login, SASL stays as it was; no USER where a
+ * password may not be sent.  What a login would give is told before it, as in 2.1's example. */
+static void capabilities_tell_of_logins_in_every_state(void **state)
+{
+    struct rights r = { .logins = true, .clear = true, .login = { .read = true, .post = true } };
+
+    (void)state;
+    assert_caps(&r, &bare, "READER\r\nOVER MSGID\r\nHDR\r\nPOST\r\n" LISTS "AUTHINFO USER SASL\r\nSASL PLAIN\r\n");
+    r.clear = false;
+    assert_caps(&r, &bare, "READER\r\nOVER MSGID\r\nHDR\r\nPOST\r\n" LISTS "AUTHINFO\r\n");
+    r = (struct rights){ .logins = true, .clear = true, .logged_in = true, .read = { "*", 1 } };
+    assert_caps(&r, &bare, "READER\r\nOVER MSGID\r\nHDR\r\n" LISTS "SASL PLAIN\r\n");
 }
 
 /* RFC 3977 5.2.2: what is not built is not named. */
@@ -247,7 +302,7 @@ static void every_row_is_in_a_table_of_the_protocol_page(void **state)
         char name[40];
 
         command_name(i, name, sizeof name);
-        if (strcmp(name, "MODE") != 0 && !in_a_table(page, name))
+        if (strcmp(name, "MODE") != 0 && strcmp(name, "AUTHINFO") != 0 && !in_a_table(page, name))
             fail_msg("doc/protocol.md has no row for %s", name);
     }
     free(page);
@@ -302,7 +357,10 @@ int main(void)
         cmocka_unit_test(bad_arguments_are_never_501_to_a_feeder),
         cmocka_unit_test(only_takethis_is_followed_by_a_block_whatever_is_said),
         cmocka_unit_test(gates_ask_who_it_is),
+        cmocka_unit_test(gates_tell_what_would_help),
+        cmocka_unit_test(gates_of_authinfo),
         cmocka_unit_test(capabilities_tell_the_truth_in_every_state),
+        cmocka_unit_test(capabilities_tell_of_logins_in_every_state),
         cmocka_unit_test(no_capability_names_what_is_not_built),
         cmocka_unit_test(help_lists_every_command_that_runs_and_no_line_needs_a_second_dot),
         cmocka_unit_test(lines_are_cut_into_words_at_blanks_and_tabs),
