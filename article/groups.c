@@ -39,12 +39,16 @@ bool groups_next(struct span list, size_t *at, struct span *name)
 
     while (i < list.n && separates(list.p[i]))
         i++;
+    *at = i;
+    *name = (struct span){ NULL, 0 };
+    if (i == list.n)
+        return false;
     name->p = list.p + i;
     while (i < list.n && !separates(list.p[i]))
         i++;
     name->n = (size_t)(list.p + i - name->p);
     *at = i;
-    return name->n > 0;
+    return true;
 }
 
 size_t groups_count(struct span list)

@@ -1,15 +1,19 @@
-/* Whatever bytes a client sends: a session on a real store answers and ends.
+/* Whatever bytes a client sends: a session on a real store answers, in order and
+ * in the form of NNTP, and ends.
  *
- * The first byte says in pieces of which size the rest arrives.  The client is
- * a peer, a reader and a poster at once.  Articles that the bytes hold are
- * stored, so a run goes on with what earlier inputs left.
+ * The first byte says in pieces of which size the rest arrives (0: all at once),
+ * and its highest bit whether the client is a peer, a reader and a poster at once
+ * or a reader of some groups.  Articles that the bytes hold are stored, so a run
+ * goes on with what earlier inputs left.
  */
+#include <ctype.h>
 #include <event2/event.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "conf/conf.h"
+#include "lib/disk.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/net.h"
@@ -19,13 +23,17 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char text[] =
-    "site \"fuzz.example\" { directory = \"%s\" log-level = \"error\" article-max = 65536 post-max = 32768 }\n"
+    "site \"fuzz.example\" { directory = \"%s\" log-level = \"error\" article-max = 65536 post-max = 32768\n"
+    "  age-max = 0 moderators = { \"local.*:%%s@example.com\", \"*:%%s@moderators.example.com\" }\n"
+    "  motd-file = \"%s\" subscriptions-file = \"%s\" }\n"
     "listen \"127.0.0.1:1119\" { }\n"
     "peer \"friend.example\" { address = { \"127.0.0.1\" } accept = true }\n"
-    "access \"all\" { from = { \"*\" } read = { \"*\", \"!hidden.*\" } post = { \"*\" } newnews = true }\n";
+    "access \"all\" { from = { \"*\" } read = { \"*\", \"!hidden.*\" } post = { \"*\" } newnews = true }\n"
+    "access \"some\" { from = { \"127.0.0.2\" } read = { \"misc.test\", \"local.*\" } newnews = true }\n";
 
 static struct conf *conf;
 static struct house house;
+static struct buf heard;              /* what the session has said */
 
 static void add_group(const char *name, char flag)
 {
@@ -45,12 +53,22 @@ static void close_all(void)
     intake_rules_unref(&house.rules);
     house_fini(&house);
     conf_free(&conf);
+    buf_fini(&heard);
+}
+
+static const char *text_file(const char *name, const char *contents)
+{
+    const char *path = kit_path("%s", name);
+
+    need(disk_replace(path, contents, strlen(contents), 0644) == 0);
+    return path;
 }
 
 static void open_all(void)
 {
     struct buf errors = { 0 };
-    char *filled = xasprintf(text, kit_dir());
+    char *filled = xasprintf(text, kit_dir(), text_file("motd", "Attention\n.\n..dots\n"),
+                             text_file("subscriptions", "misc.test\nhidden.group\nno.such\n"));
     struct store_options o;
     struct err e;
 
@@ -71,6 +89,12 @@ static void open_all(void)
     add_group("misc.test", 'y');
     add_group("misc.moderated", 'm');
     add_group("hidden.group", 'y');
+    add_group("misc.other", 'y');
+    add_group("local.empty", 'n');
+    add_group("misc.closed", 'x');
+    add_group("misc.junk", 'j');
+    add_group("junk", 'y');
+    add_group("alt.crossposts", 'y');
     atexit(close_all);
 }
 
@@ -80,13 +104,60 @@ static void gone(struct session *s, void *arg)
     *(bool *)arg = true;
 }
 
-/* Every reply is a line that ends in CRLF, and the first is the greeting. */
-static void check_output(const struct buf *out)
+static void hear(struct stream *st)
 {
-    size_t n = buf_len(out);
+    struct buf *said = stream_taken(st);
 
-    need(n > 5 && memcmp(buf_data(out), "200 ", 4) == 0);
-    need(memcmp(buf_data(out) + n - 2, "\r\n", 2) == 0);
+    buf_add_span(&heard, buf_span(said));
+    buf_clear(said);
+}
+
+/* Is this first line followed by a block?  211 is GROUP's or LISTGROUP's. */
+static bool with_block(struct span line)
+{
+    static const char codes[] = "100 101 215 220 221 222 224 225 230 231 282 ";
+
+    if (span_starts(line, SPAN("211 ")))
+        return memmem(line.p, line.n, " list follows", 13) != NULL;
+    return memmem(codes, sizeof codes - 1, line.p, 4) != NULL;
+}
+
+/* A code, a blank, a text; at most 512 octets with CRLF (RFC 3977 3.1, 3.2). */
+static void check_line(struct span line)
+{
+    need(line.n > 4 && line.n <= 510);
+    need(line.p[0] >= '1' && line.p[0] <= '5' && isdigit((unsigned char)line.p[1]) && isdigit((unsigned char)line.p[2]));
+    need(line.p[3] == ' ' && line.p[4] != ' ');
+    for (size_t i = 0; i < line.n; i++)
+        need((unsigned char)line.p[i] >= ' ' && line.p[i] != 0x7f);
+}
+
+/* What is left behind the line's block; n 0 when the end has not been heard. */
+static struct span behind_block(struct span rest)
+{
+    const char *end;
+
+    if (span_starts(rest, SPAN(".\r\n")))
+        return span_from(rest, 3);
+    end = rest.n > 0 ? memmem(rest.p, rest.n, "\r\n.\r\n", 5) : NULL;
+    return end != NULL ? span_from(rest, (size_t)(end - rest.p) + 5) : (struct span){ rest.p, 0 };
+}
+
+/* The first line is the greeting; all are lines and blocks as NNTP has them.  The end may be missing. */
+static void check_heard(void)
+{
+    struct span rest = buf_span(&heard);
+    const char *end;
+
+    need(rest.n > 5 && (span_starts(rest, SPAN("200 ")) || span_starts(rest, SPAN("201 "))));
+    while (rest.n > 0 && (end = memmem(rest.p, rest.n, "\r\n", 2)) != NULL) {
+        struct span line = { rest.p, (size_t)(end - rest.p) };
+
+        check_line(line);
+        rest = span_from(rest, line.n + 2);
+        if (with_block(line))
+            rest = behind_block(rest);
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -94,25 +165,32 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct net_addr from;
     struct session *s;
     struct stream *st;
-    bool ended = false;
-    size_t piece = size > 0 && data[0] > 0 ? data[0] : 4096;
+    bool ended = false, peer = size > 0 && (data[0] & 0x80) != 0;
+    size_t piece = size > 0 && (data[0] & 0x7f) != 0 ? data[0] & 0x7f : 4096;
 
     if (conf == NULL)
         open_all();
-    need(net_literal("127.0.0.1", 4000, &from) == 0);
+    buf_clear(&heard);
+    need(net_literal(peer ? "127.0.0.1" : "127.0.0.2", 4000, &from) == 0);
     st = stream_memory(house.base, NULL, NULL);
     s = session_new(&house, st, (struct sockaddr *)&from.sa, gone, &ended);
     event_base_loop(house.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
-    check_output(stream_taken(st));
+    hear(st);
     for (size_t at = 1; at < size && !ended && session_alive(s); at += piece) {
         size_t n = size - at < piece ? size - at : piece;
 
         stream_feed(st, (struct span){ (const char *)data + at, n });
         event_base_loop(house.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+        if (!ended && session_alive(s))
+            hear(st);
     }
     if (!ended && session_alive(s))
         stream_feed(st, (struct span){ NULL, 0 });
-    while (!ended)
+    while (!ended) {
         event_base_loop(house.base, EVLOOP_ONCE);
+        if (!ended && session_alive(s))
+            hear(st);
+    }
+    check_heard();
     return 0;
 }
