@@ -153,6 +153,15 @@ static void check_certificates(struct check *k, const struct conf_list *l, bool 
 
 /* ---- blocks ------------------------------------------------------------------ */
 
+static void check_tls(struct check *k, const struct conf_site *s)
+{
+    static const char *const keys[] = { "tls-key", "tls-ca", "tls-ciphers" };
+
+    for (size_t i = 0; s->tls_certificate == NULL && i < sizeof keys / sizeof *keys; i++)
+        if (block_has(k->block, keys[i]))
+            wrong(k, keys[i], "%s means nothing without tls-certificate", keys[i]);
+}
+
 static void check_site(struct check *k)
 {
     const struct conf_site *s = &k->c->site;
@@ -164,6 +173,7 @@ static void check_site(struct check *k)
     check_identities(k, "aliases", &s->aliases);
     check_identities(k, "exclude", &s->exclude);
     check_distributions(k, "accept-distributions", &s->accept_distributions);
+    check_tls(k, s);
     check_wildmats(k, "local-groups", &s->local_groups, false);
     if (s->login_program.n > 0 && s->login_program.v[0][0] != '/')
         wrong(k, "login-program", "login-program: \"%s\": its whole path is wanted", s->login_program.v[0]);
@@ -185,8 +195,8 @@ static void check_listen(struct check *k, const struct conf_listen *l)
 
     if (net_addr_read(l->address, &a, &both, &e) != 0)
         wrong(k, NULL, "listen: %s", e.text);
-    if (l->tls)
-        wrong(k, "tls", "listen \"%s\": tls is not built in yet", l->address);
+    if (l->tls && k->c->site.name != NULL && k->c->site.tls_certificate == NULL)
+        wrong(k, "tls", "listen \"%s\": tls wants a certificate: the site's tls-certificate", l->address);
 }
 
 /* Who they are to us, and what we tell them. */

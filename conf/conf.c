@@ -215,6 +215,11 @@ static void complete(struct conf *c, const char *file)
     make_absolute(&c->site.log_file, file);
     make_absolute(&c->site.motd_file, file);
     make_absolute(&c->site.users_file, file);
+    make_absolute(&c->site.tls_certificate, file);
+    make_absolute(&c->site.tls_key, file);
+    make_absolute(&c->site.tls_ca, file);
+    if (c->site.tls_key == NULL && c->site.tls_certificate != NULL)
+        c->site.tls_key = xstrdup(c->site.tls_certificate);
     make_absolute(&c->site.subscriptions_file, file);
     make_absolute(&c->site.distributions_file, file);
     make_absolute(&c->site.distrib_pats_file, file);
@@ -233,6 +238,19 @@ static void complete(struct conf *c, const char *file)
     }
 }
 
+/* What is wrong with a certificate is found when it is used: by then, say where it was named. */
+static void note_lines(struct conf_site *s, const struct blocks *b)
+{
+    for (size_t i = 0; i < b->n; i++) {
+        if (b->v[i].kind != BLOCK_site)
+            continue;
+        s->tls_line.certificate = block_line(&b->v[i], "tls-certificate");
+        s->tls_line.key = block_line(&b->v[i], block_has(&b->v[i], "tls-key") ? "tls-key" : "tls-certificate");
+        s->tls_line.ca = block_line(&b->v[i], "tls-ca");
+        s->tls_line.ciphers = block_line(&b->v[i], "tls-ciphers");
+    }
+}
+
 struct conf *conf_read_text(const char *name, const char *text, struct buf *errors)
 {
     struct reading r = { 0 };
@@ -243,6 +261,7 @@ struct conf *conf_read_text(const char *name, const char *text, struct buf *erro
     for (size_t i = 0; i < r.blocks.n; i++)
         read_block(&r, c, &r.blocks.v[i]);
     complete(c, name);
+    note_lines(&c->site, &r.blocks);
     files_read(c, &r.blocks, &r.errors);
     conf_check(c, &r.blocks, whole, &r.errors);
     if (r.errors.n > 0)

@@ -27,6 +27,8 @@ enum conf_only { CONF_ANY, CONF_NOT, CONF_ONLY };                         /* wha
 enum conf_tls { CONF_TLS_NO, CONF_TLS_STARTTLS, CONF_TLS_YES };           /* towards a peer */
 enum conf_cancels { CONF_CANCELS_IGNORE, CONF_CANCELS_LOCK, CONF_CANCELS_ALL };
 enum conf_lock { CONF_LOCK_NONE, CONF_LOCK_USER, CONF_LOCK_ADDRESS };   /* whom a post's Cancel-Lock knows */
+enum conf_tls_minimum { CONF_TLS_1_2, CONF_TLS_1_3 };
+enum conf_compress { CONF_COMPRESS_ALWAYS, CONF_COMPRESS_CLEAR, CONF_COMPRESS_NEVER };
 enum conf_stranger { CONF_STRANGER_REFUSE, CONF_STRANGER_READ };       /* hosts that nothing matches */
 
 struct conf_list { char **v; size_t n; };
@@ -73,6 +75,13 @@ struct conf_site {                 /* site "news.example.org" { ... }, exactly o
     bool     path_diagnostics;     /* RFC 5537 3.2.1                                           */
     bool     posting_host;         /* the client's address into Injection-Info                 */
     struct conf_list moderators;   /* "pattern:address", see conf_read_moderator               */
+    char    *tls_certificate;      /* PEM; NULL: no TLS                                        */
+    char    *tls_key;              /* default: tls_certificate's file                          */
+    char    *tls_ca;               /* who signs our clients' certificates; NULL: nobody        */
+    char    *tls_ciphers;          /* NULL: OpenSSL's                                          */
+    enum conf_tls_minimum tls_minimum;
+    struct { int certificate, key, ca, ciphers; } tls_line;   /* where these stand, for what is found later */
+    enum conf_compress compress;
     char    *motd_file;
     char    *users_file;           /* absolute; names and password hashes                      */
     struct conf_list login_program;/* and its arguments; empty: none                           */

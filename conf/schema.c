@@ -66,6 +66,8 @@ static const struct { const char *key, *names[6]; } choices[] = {
     { "control-groups", { "control", "both", "own" } },
     { "cancel-lock", { "none", "user", "address" } },
     { "cancels", { "ignore", "lock", "all" } },
+    { "tls-minimum", { "1.2", "1.3" } },
+    { "compress", { "always", "clear", "never" } },
     { "strangers", { "refuse", "read" } },
     { "tls", { "no", "starttls", "yes" } },
     { "control", { "any", "no", "only" } },

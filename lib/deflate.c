@@ -30,7 +30,7 @@
 #define PACKED     16384               /* one read of the carrier                                 */
 #define READS_MOST 4                   /* of one call, when nothing comes out of them             */
 
-struct pack {                          /* the layer                                               */
+struct deflate {                       /* the layer                                               */
     void *inner;
     const struct stream_io *io;        /* of inner                                                */
     z_stream *def, *inf;               /* NULL: at rest                                           */
@@ -45,7 +45,7 @@ struct pack {                          /* the layer                             
 
 /* ---- state that comes and goes ---- */
 
-static bool wake_def(struct pack *d)
+static bool wake_def(struct deflate *d)
 {
     z_stream *z;
 
@@ -61,7 +61,7 @@ static bool wake_def(struct pack *d)
     return true;
 }
 
-static bool wake_inf(struct pack *d)
+static bool wake_inf(struct deflate *d)
 {
     z_stream *z;
 
@@ -83,7 +83,7 @@ static bool wake_inf(struct pack *d)
     return true;
 }
 
-static void drop_def(struct pack *d)
+static void drop_def(struct deflate *d)
 {
     if (d->def != NULL)
         deflateEnd(d->def);
@@ -91,7 +91,7 @@ static void drop_def(struct pack *d)
     d->def = NULL;
 }
 
-static void drop_inf(struct pack *d)
+static void drop_inf(struct deflate *d)
 {
     if (d->inf != NULL)
         inflateEnd(d->inf);
@@ -107,7 +107,7 @@ static bool at_edge(const z_stream *z)
 
 static void pack_rest(void *carrier)
 {
-    struct pack *d = carrier;
+    struct deflate *d = carrier;
     uInt n = 0;
 
     if (!d->owed)
@@ -130,7 +130,7 @@ static void pack_rest(void *carrier)
 
 /* ---- out ---- */
 
-static long failed(const struct pack *d)
+static long failed(const struct deflate *d)
 {
     if (d->reason != NULL)
         errno = EIO;
@@ -138,7 +138,7 @@ static long failed(const struct pack *d)
 }
 
 /* Hand on what is packed, as far as it is taken.  false: that failed, with errno. */
-static bool push(struct pack *d)
+static bool push(struct deflate *d)
 {
     while (buf_len(&d->out) > 0) {
         struct span v = buf_span(&d->out);
@@ -158,7 +158,7 @@ static bool push(struct pack *d)
 }
 
 /* Pack what 'def' was given, into 'out'. */
-static bool pack(struct pack *d, int flush)
+static bool pack(struct deflate *d, int flush)
 {
     z_stream *z = d->def;
 
@@ -177,7 +177,7 @@ static bool pack(struct pack *d, int flush)
 
 static long pack_write(void *carrier, const struct span *v, int n)
 {
-    struct pack *d = carrier;
+    struct deflate *d = carrier;
     size_t taken = 0;
 
     if (d->reason != NULL || !push(d) || !wake_def(d))
@@ -206,7 +206,7 @@ static long pack_write(void *carrier, const struct span *v, int n)
 
 static long pack_flush(void *carrier, bool end)
 {
-    struct pack *d = carrier;
+    struct deflate *d = carrier;
 
     (void)end;                         /* no last block: not every client likes one; the connection's end says it */
     if (d->reason != NULL)
@@ -220,7 +220,7 @@ static long pack_flush(void *carrier, bool end)
 /* ---- in ---- */
 
 /* Take apart the first 'n' octets of 'from'; return how many were. */
-static size_t unpack(struct pack *d, const char *from, size_t n)
+static size_t unpack(struct deflate *d, const char *from, size_t n)
 {
     z_stream *z = d->inf;
     int r;
@@ -238,7 +238,7 @@ static size_t unpack(struct pack *d, const char *from, size_t n)
 }
 
 /* Read the carrier once and take it apart.  What it said when there was nothing. */
-static long read_packed(struct pack *d)
+static long read_packed(struct deflate *d)
 {
     static _Thread_local char scratch[PACKED];
     long n = d->io->read(d->inner, scratch, sizeof scratch);
@@ -254,13 +254,13 @@ static long read_packed(struct pack *d)
 }
 
 /* What is still to be taken apart from before. */
-static void read_kept(struct pack *d)
+static void read_kept(struct deflate *d)
 {
     buf_drop(&d->packed, unpack(d, buf_data(&d->packed), buf_len(&d->packed)));
     buf_shrink(&d->packed);
 }
 
-static long nothing(struct pack *d, long n)
+static long nothing(struct deflate *d, long n)
 {
     if (d->reason != NULL) {
         errno = EIO;
@@ -282,7 +282,7 @@ static long nothing(struct pack *d, long n)
 
 static long pack_read(void *carrier, void *p, size_t n)
 {
-    struct pack *d = carrier;
+    struct deflate *d = carrier;
     long last = 1;
 
     if (d->reason != NULL || !wake_inf(d))
@@ -304,12 +304,12 @@ static long pack_read(void *carrier, void *p, size_t n)
 
 static const char *pack_why(void *carrier)
 {
-    return ((struct pack *)carrier)->reason;
+    return ((struct deflate *)carrier)->reason;
 }
 
 static void pack_free(void *carrier)
 {
-    struct pack *d = carrier;
+    struct deflate *d = carrier;
 
     drop_def(d);
     drop_inf(d);
@@ -325,7 +325,7 @@ static const struct stream_io pack_io = { .read = pack_read, .write = pack_write
 
 static void *wrap(void *inner, const struct stream_io *inner_io, const struct stream_io **io, void *arg)
 {
-    struct pack *d = arg;
+    struct deflate *d = arg;
 
     d->inner = inner;
     d->io = inner_io;
@@ -333,11 +333,28 @@ static void *wrap(void *inner, const struct stream_io *inner_io, const struct st
     return d;
 }
 
-void deflate_begin(struct stream *s)
+struct deflate *deflate_new(void)
 {
-    struct pack *d = xcalloc(1, sizeof *d);
+    struct deflate *d = xcalloc(1, sizeof *d);
 
-    stream_layer(s, wrap, d);
+    if (!wake_def(d) || !wake_inf(d))
+        deflate_free(&d);
+    return d;
+}
+
+void deflate_free(struct deflate **d)
+{
+    if (*d == NULL)
+        return;
+    drop_def(*d);
+    drop_inf(*d);
+    free(*d);
+    *d = NULL;
+}
+
+void deflate_begin(struct stream *s, struct deflate *d)
+{
+    stream_layer(s, wrap, d != NULL ? d : xcalloc(1, sizeof *d));
 }
 
 bool deflate_on(const struct stream *s)
@@ -347,7 +364,7 @@ bool deflate_on(const struct stream *s)
 
 void deflate_counts(const struct stream *s, struct deflate_counts *c)
 {
-    const struct pack *d = stream_layer_of(s, &pack_io);
+    const struct deflate *d = stream_layer_of(s, &pack_io);
 
     *c = d != NULL ? d->counts : (struct deflate_counts){ 0 };
 }

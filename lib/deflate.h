@@ -23,10 +23,16 @@
 
 #include "lib/stream.h"
 
-/* From here on the stream's bytes are DEFLATE, both ways.  What was read and
- * not consumed before is dropped: begin as soon as the line that asks for it
- * (server: that grants it) is said. */
-void deflate_begin(struct stream *s);
+/* Both states, with their memory.  NULL: there is none. */
+struct deflate;
+struct deflate *deflate_new(void);
+void deflate_free(struct deflate **d);          /* one that did not begin */
+
+/* From here on the stream's bytes are DEFLATE, both ways; the stream owns 'd'.
+ * What was read and not consumed before is dropped: begin as soon as the line
+ * that grants it (206) is said, or has come.  'd' NULL: memory is taken when
+ * there is something to pack, and the stream fails when there is none. */
+void deflate_begin(struct stream *s, struct deflate *d);
 
 /* Has it begun? */
 bool deflate_on(const struct stream *s);

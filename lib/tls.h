@@ -1,4 +1,4 @@
-/* tls.h - TLS on a stream: both ends, over OpenSSL, which only lib/tls.c sees.
+/* tls.h - TLS on a stream: both ends, over OpenSSL, which only lib/tls*.c see.
  *
  * Threads:  a struct tls is immutable and shared by reference count: any thread
  *           may begin streams with it.  The rest runs on the stream's thread.
@@ -41,6 +41,8 @@ struct tls_options {
     bool        ask_cert;            /* server: ask for a certificate, and go on without         */
     const char *ciphers;             /* OpenSSL's names, for TLS 1.2; NULL: its default          */
     enum tls_version minimum;
+    const char *alpn;                /* the protocol's registered name: offered by a client; a server
+                                        refuses clients that came for another one.  NULL: none   */
     int64_t     handshake_us;        /* as long as a handshake may take; 0: 20 s                 */
 };
 

@@ -314,7 +314,7 @@ void auth_capabilities(struct buf *out, const struct rights *r)
     if (!r->logins)
         return;
     if (!r->logged_in)
-        buf_printf(out, "AUTHINFO%s\r\n", r->clear ? " USER SASL" : "");
-    if (r->clear)
+        buf_printf(out, "AUTHINFO%s\r\n", r->clear && !r->compressed ? " USER SASL" : "");
+    if (r->clear && (r->logged_in || !r->compressed))
         buf_puts(out, "SASL PLAIN\r\n");
 }

@@ -4,9 +4,8 @@
  * To add a command: a row here, a handler in the family's cmd_*.c, a row in
  * doc/protocol.md, a script in tests/session.
  *
- * STARTTLS and COMPRESS have their place and no handler yet.  RFC
- * 3977 3.2.1: "an optional command that is not implemented" is 500, not 502 or
- * 503 (those say that it exists), and no capability names it.
+ * RFC 3977 3.2.1: "an optional command that is not implemented" is 500, not 502
+ * or 503 (those say that it exists), and no capability names it.
  */
 #include "nntpd/command.h"
 
@@ -72,13 +71,14 @@ static const struct command command_rows[] = {
       "", "the time in UTC", NULL },
     { "HELP",        cmd_help,             0, 0, 0,                      0, 0, NULL,
       "", "this", NULL },
+    { "STARTTLS",    cmd_starttls,         0, 0, 0,                      0, 0, "STARTTLS",
+      "", "encrypt the connection", NULL },
     { "AUTHINFO",    NULL,                 0, ANY, 0,                    0, 0, "AUTHINFO",
       "USER name|PASS password|SASL mechanism [response]", "log in", &auth_variants },
+    { "COMPRESS",    cmd_compress,         1, 1, 0,                      0, 0, "COMPRESS DEFLATE",
+      "DEFLATE", "compress the connection", NULL },
     { "QUIT",        cmd_quit,             0, 0, 0,                      0, 0, NULL,
       "", "end the connection", NULL },
-    /* known, and still to be built */
-    { "STARTTLS",    NULL,                 0, ANY, 0,                    0, 0, NULL, "", "", NULL },
-    { "COMPRESS",    NULL,                 0, ANY, 0,                    0, 0, NULL, "", "", NULL },
 };
 
 static const struct command list_rows[] = {
@@ -195,7 +195,7 @@ static int login_denied(const struct command *row, const struct rights *r)
 {
     if (!r->logins)
         return 500;
-    if (r->logged_in)
+    if (r->logged_in || r->compressed)           /* RFC 8054 2.2.2: compression tells of passwords */
         return 502;
     return (row->flags & CMD_CLEAR) && !r->clear ? 483 : 0;
 }
@@ -272,12 +272,13 @@ static bool arguments_good(struct session *s, const struct call *c)
     return false;
 }
 
-static const char *denial(const struct command *row, int code)
+static const char *denial(const struct command *row, const struct rights *r, int code)
 {
     if (code == 500)
         return "Not offered here; try HELP";
     if (row->flags & CMD_LOGIN)
-        return code == 483 ? "Encryption required" : "You have logged in already";
+        return code == 483 ? "Encryption required" : r->logged_in ? "You have logged in already" :
+               "Compression is active: a login would have to come before it";
     if (code == 480)
         return "Authentication required";
     if (code == 483)
@@ -312,7 +313,7 @@ static void run(struct session *s, const struct call *c)
     if (!arguments_good(s, c))
         return;
     if ((code = command_denied(c->row, &s->rights)) != 0)
-        refuse(s, c, code, denial(c->row, code));
+        refuse(s, c, code, denial(c->row, &s->rights, code));
     else if ((c->row->flags & CMD_READ) && share_stops_reading(s))
         return;
     else if (group_good(s, c))
@@ -431,6 +432,12 @@ static void list_capability(struct buf *out, const struct rights *r, const struc
         buf_puts(out, "\r\n");
 }
 
+/* Layers: the rights say whether they may begin now; what answers when they may not is their handlers'. */
+static bool of_layers(const struct command *row, const struct rights *r)
+{
+    return (row->run != cmd_starttls || r->starttls) && (row->run != cmd_compress || r->compress);
+}
+
 static bool told_before(unsigned i, const char *cap, const struct rights *r)
 {
     while (i-- > 0)
@@ -445,7 +452,7 @@ void command_capabilities(struct buf *out, const struct rights *r, const struct 
     for (unsigned i = 0; i < commands.n; i++) {
         const struct command *row = &commands.row[i];
 
-        if (row->cap == NULL || !offered(row, r) || told_before(i, row->cap, r))
+        if (row->cap == NULL || !offered(row, r) || told_before(i, row->cap, r) || !of_layers(row, r))
             continue;
         if (row->variants == &list_variants)
             list_capability(out, r, site);

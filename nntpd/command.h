@@ -111,6 +111,7 @@ bool list_kept(const struct command *row, const struct conf_site *site);        
 /* Handlers, one file a family. */
 cmd_fn cmd_auth_user, cmd_auth_pass, cmd_auth_sasl;                                        /* cmd_auth.c    */
 cmd_fn cmd_capabilities, cmd_help, cmd_quit, cmd_date, cmd_mode_reader, cmd_mode_stream;   /* cmd_session.c */
+cmd_fn cmd_starttls, cmd_compress;                                                         /* cmd_layer.c   */
 cmd_fn cmd_ihave, cmd_check, cmd_takethis;                                                 /* cmd_transit.c */
 cmd_fn cmd_post;                                                                           /* cmd_post.c    */
 cmd_fn cmd_group, cmd_listgroup, cmd_next, cmd_last;                                       /* cmd_group.c   */

@@ -19,6 +19,7 @@
 struct ear {
     struct door  *d;
     int           fd;
+    bool          tls;
     struct event *event;
 };
 
@@ -71,7 +72,7 @@ static void on_knock(evutil_socket_t fd, short what, void *arg)
         int conn = accept4((int)fd, (struct sockaddr *)&from.sa, &from.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (conn >= 0) {
-            ear->d->fn(conn, &from, ear->d->arg);
+            ear->d->fn(conn, &from, ear->tls, ear->d->arg);
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
             return;
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
@@ -81,7 +82,7 @@ static void on_knock(evutil_socket_t fd, short what, void *arg)
     }
 }
 
-static int add(struct door *d, const struct net_addr *a, struct err *e)
+static int add(struct door *d, const struct net_addr *a, bool tls, struct err *e)
 {
     char text[NET_TEXT_MAX];
     struct ear *ear;
@@ -92,24 +93,26 @@ static int add(struct door *d, const struct net_addr *a, struct err *e)
     ear = xcalloc(1, sizeof *ear);
     ear->d = d;
     ear->fd = fd;
+    ear->tls = tls;
     ear->event = event_new(d->base, fd, EV_READ | EV_PERSIST, on_knock, ear);
     d->ear = xrealloc(d->ear, (d->n_ear + 1) * sizeof *d->ear);
     d->ear[d->n_ear++] = ear;
-    log_msg(LOG_NOTICE, "listening on %s port %u", net_text((const struct sockaddr *)&a->sa, text), net_bound(fd));
+    log_msg(LOG_NOTICE, "listening on %s port %u%s", net_text((const struct sockaddr *)&a->sa, text), net_bound(fd),
+            tls ? ", TLS" : "");
     return 0;
 }
 
 /* "*": both families on one port. */
-static int add_both(struct door *d, struct net_addr *a, struct err *e)
+static int add_both(struct door *d, struct net_addr *a, bool tls, struct err *e)
 {
     uint16_t port = net_port((const struct sockaddr *)&a->sa);
     struct net_addr six;
 
-    if (add(d, a, e) != 0)
+    if (add(d, a, tls, e) != 0)
         return -1;
     if (net_literal("::", port != 0 ? port : net_bound(d->ear[d->n_ear - 1]->fd), &six) != 0)
         return 0;
-    return add(d, &six, e);
+    return add(d, &six, tls, e);
 }
 
 static int add_one(struct door *d, const struct conf_listen *l, struct err *e)
@@ -117,11 +120,9 @@ static int add_one(struct door *d, const struct conf_listen *l, struct err *e)
     struct net_addr a;
     bool both;
 
-    if (l->tls)
-        return err_set(e, "TLS is not built yet");
     if (net_addr_read(l->address, &a, &both, e) != 0)
         return -1;
-    return both ? add_both(d, &a, e) : add(d, &a, e);
+    return both ? add_both(d, &a, l->tls, e) : add(d, &a, l->tls, e);
 }
 
 struct door *door_open(struct event_base *base, const struct conf *c, door_fn *fn, void *arg, struct err *e)

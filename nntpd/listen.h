@@ -7,6 +7,8 @@
 #ifndef NNTPD_LISTEN_H
 #define NNTPD_LISTEN_H
 
+#include <stdbool.h>
+
 #include "conf/conf.h"
 #include "lib/err.h"
 #include "lib/net.h"
@@ -14,7 +16,8 @@
 struct event_base;
 struct door;
 
-typedef void door_fn(int fd, const struct net_addr *from, void *arg);   /* the descriptor is the callee's */
+/* The descriptor is the callee's.  'tls': the client speaks TLS from its first octet on. */
+typedef void door_fn(int fd, const struct net_addr *from, bool tls, void *arg);
 
 struct door *door_open(struct event_base *base, const struct conf *c, door_fn *fn, void *arg, struct err *e);
 void door_close(struct door **d);

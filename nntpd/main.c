@@ -12,9 +12,11 @@
 #include <unistd.h>
 
 #include "conf/conf.h"
+#include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "nntpd/control.h"
+#include "nntpd/secure.h"
 #include "nntpd/server.h"
 
 #ifndef FRESHET_CONF
@@ -91,10 +93,30 @@ static void open_log(const struct conf *c, const struct arguments *a)
         die(1, "%s", e.text);
 }
 
+/* -t, -T: what the configuration names is looked at as well. */
+static int check(struct conf **conf, const struct arguments *a)
+{
+    struct buf told = { 0 }, text = { 0 };
+    enum secure s = secure_make(*conf, clock_now_us(), NULL, &told);
+    bool good = s == SECURE_GOOD || s == SECURE_SOON;
+
+    fprintf(stderr, "%.*s", SPAN_F(buf_span(&told)));
+    if (a->show) {
+        conf_show(*conf, &text);
+        fwrite(buf_data(&text), 1, buf_len(&text), stdout);
+    } else if (good) {
+        printf("%s: good\n", a->conf);
+    }
+    buf_fini(&told);
+    buf_fini(&text);
+    conf_free(conf);
+    return good ? 0 : 2;
+}
+
 int main(int argc, char **argv)
 {
     struct arguments a = read_arguments(argc, argv);
-    struct buf errors = { 0 }, text = { 0 };
+    struct buf errors = { 0 };
     struct conf *conf = conf_read(a.conf, &errors);
     struct nntpd *n;
     struct err e;
@@ -105,17 +127,8 @@ int main(int argc, char **argv)
         return 2;
     }
     buf_fini(&errors);
-    if (a.check) {
-        if (a.show) {
-            conf_show(conf, &text);
-            fwrite(buf_data(&text), 1, buf_len(&text), stdout);
-            buf_fini(&text);
-        } else {
-            printf("%s: good\n", a.conf);
-        }
-        conf_free(&conf);
-        return 0;
-    }
+    if (a.check)
+        return check(&conf, &a);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);       /* a file-size limit is an error of write(2), not our end */
     raise_descriptor_limit();

@@ -38,6 +38,7 @@
 #include "nntpd/listen.h"
 #include "nntpd/logins.h"
 #include "nntpd/resolve.h"
+#include "nntpd/secure.h"
 #include "nntpd/server_int.h"
 #include "nntpd/share.h"
 #include "nntpd/worker.h"
@@ -48,6 +49,15 @@
 enum { SIGNALS = 3 };
 
 /* --- the rules in force ------------------------------------------------ */
+
+static void log_lines(enum log_level level, struct span text)
+{
+    struct span line;
+
+    while (text.n > 0 && span_next(&text, '\n', &line))
+        if (line.n > 0)
+            log_msg(level, "%.*s", SPAN_F(line));
+}
 
 /* With n->lock held, or before threads run: what is derived from the newest conf. */
 static void derive(struct nntpd *n)
@@ -64,7 +74,7 @@ static void derive(struct nntpd *n)
 static void post_rules(struct nntpd *n)
 {
     for (unsigned i = 0; i < n->n_worker; i++)
-        worker_rules(n->worker[i], nntpd_conf(n), n->rules, n->who);
+        worker_rules(n->worker[i], nntpd_conf(n), n->rules, n->who, n->tls);
 }
 
 /* The name service has other answers; on the resolver's thread. */
@@ -117,12 +127,15 @@ static void tell_main(struct nntpd *n, void (*deliver)(struct mail *))
     mailbox_post(n->home, &m->mail);
 }
 
-static void take_conf(struct nntpd *n, struct conf *c)
+/* With n->lock held. */
+static void take_conf(struct nntpd *n, struct conf *c, struct tls *tls)
 {
     enum log_level level;
 
     add_conf(n, c);
     derive(n);
+    tls_unref(&n->tls);
+    n->tls = tls;
     post_rules(n);
     if (log_level_read(c->site.log_level, &level) == 0)
         log_set_level(level);
@@ -132,14 +145,36 @@ static void take_conf(struct nntpd *n, struct conf *c)
         tell_main(n, on_reloaded);
 }
 
+/* The file and what it names; NULL when any of it is bad. */
+static struct conf *read_again(struct nntpd *n, struct tls **tls, struct buf *errors)
+{
+    struct buf told = { 0 };
+    struct conf *c = conf_read(nntpd_conf(n)->file, errors);
+    enum secure s;
+
+    if (c == NULL)
+        return NULL;
+    s = secure_make(c, clock_now_us(), tls, &told);
+    if (s == SECURE_SOON)
+        log_lines(LOG_WARNING, buf_span(&told));
+    if (s == SECURE_BAD || s == SECURE_ENDED) {
+        buf_add_span(errors, buf_span(&told));
+        tls_unref(tls);
+        conf_free(&c);
+    }
+    buf_fini(&told);
+    return c;
+}
+
 int nntpd_reload(struct nntpd *n, struct buf *errors, struct buf *restart)
 {
+    struct tls *tls = NULL;
     struct conf *c;
 
     lock_get(&n->lock);
-    if ((c = conf_read(nntpd_conf(n)->file, errors)) != NULL) {
+    if ((c = read_again(n, &tls, errors)) != NULL) {
         conf_changes(nntpd_conf(n), c, restart);
-        take_conf(n, c);
+        take_conf(n, c, tls);
     }
     lock_put(&n->lock);
     if (c != NULL && n->logins != NULL)
@@ -264,7 +299,7 @@ static uint64_t sockets_most(const struct conf *c)
 }
 
 /* A connection has come: 400 when there are too many, else to the next worker. */
-static void on_connection(int fd, const struct net_addr *from, void *arg)
+static void on_connection(int fd, const struct net_addr *from, bool tls, void *arg)
 {
     static const char full[] = "400 Too many connections, please come back later\r\n";
     struct nntpd *n = arg;
@@ -272,12 +307,13 @@ static void on_connection(int fd, const struct net_addr *from, void *arg)
 
     if (n->connections >= connections_most(n, c)) {
         n->turned_away++;
-        (void)!send(fd, full, sizeof full - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (!tls)
+            (void)!send(fd, full, sizeof full - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
         close(fd);
         return;
     }
     n->connections++;
-    worker_take(n->worker[n->next++ % n->n_worker], fd, from);
+    worker_take(n->worker[n->next++ % n->n_worker], fd, from, tls);
 }
 
 static void on_signal(evutil_socket_t sig, short what, void *arg)
@@ -324,6 +360,7 @@ static void start_workers(struct nntpd *n)
     lock_get(&n->lock);
     o.rules = n->rules;
     o.who = n->who;
+    o.tls = n->tls;
     for (o.index = 0; o.index < count; o.index++)
         n->worker[n->n_worker++] = worker_new(&o);
     lock_put(&n->lock);
@@ -380,6 +417,21 @@ static int open_doors(struct nntpd *n, struct err *e)
     return 0;
 }
 
+/* A certificate that cannot be used ends the start; one that has ended does not: those
+ * who come in clear shall find us. */
+static int open_tls(struct nntpd *n, const struct conf *c, struct err *e)
+{
+    struct buf told = { 0 };
+    enum secure s = secure_make(c, clock_now_us(), &n->tls, &told);
+
+    if (s == SECURE_BAD)
+        err_set(e, "%.*s", (int)buf_len(&told) - 1, buf_data(&told));
+    else if (s != SECURE_GOOD)
+        log_lines(s == SECURE_ENDED ? LOG_ERROR : LOG_WARNING, buf_span(&told));
+    buf_fini(&told);
+    return s == SECURE_BAD ? -1 : 0;
+}
+
 struct nntpd *nntpd_open(struct conf *conf, bool serve, struct err *e)
 {
     struct nntpd *n = xcalloc(1, sizeof *n);
@@ -387,7 +439,7 @@ struct nntpd *nntpd_open(struct conf *conf, bool serve, struct err *e)
     lock_init(&n->lock, "nntpd.rules");
     add_conf(n, conf);
     n->started_us = clock_mono_us();
-    if ((n->store = open_store(conf, e)) == NULL) {
+    if ((serve && open_tls(n, conf, e) != 0) || (n->store = open_store(conf, e)) == NULL) {
         nntpd_close(&n);
         return NULL;
     }
@@ -468,6 +520,7 @@ void nntpd_close(struct nntpd **np)
     shares_free(&n->shares);
     intake_rules_unref(&n->rules);
     who_unref(&n->who);
+    tls_unref(&n->tls);
     for (size_t i = 0; i < n->n_conf; i++)
         conf_free(&n->all_conf[i]);
     free(n->all_conf);

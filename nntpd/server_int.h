@@ -12,12 +12,13 @@
 struct worker;
 
 struct nntpd {
-    struct lock lock;                  /* conf list, rules, who; posting them in order          */
+    struct lock lock;                  /* conf list, rules, who, tls; posting them in order     */
     _Atomic(struct conf *) conf;       /* the newest                                            */
     struct conf **all_conf;
     size_t n_conf;
     struct intake_rules *rules;
     struct who *who;
+    struct tls *tls;                   /* NULL: no certificate                                  */
 
     struct store *store;
     struct lane *lane;

@@ -8,6 +8,7 @@
  *           LINE ──command with a body──▶ BODY ──its end──▶ LINE
  *           LINE ──task_send──▶ AWAY ──back──▶ LINE
  *                                └─more to come, output full─▶ DRAIN ──drained──▶ AWAY
+ *           LINE ──STARTTLS──▶ SHAKE ──handshake done──▶ LINE     (at once in SHAKE: TLS from the start)
  *           any ──reply said, close──▶ FINISH ──▶ DEAD
  *
  * A session is dead when its stream is freed; its memory goes when the last
@@ -35,7 +36,7 @@
 #define BODY_HEAD    (64 << 10)          /* what is kept of an article that is too large         */
 #define LOOKS_MOST   64                  /* CHECKs in one look at the database                   */
 
-enum sess_state { SESS_LINE, SESS_BODY, SESS_AWAY, SESS_DRAIN, SESS_FINISH, SESS_DEAD };
+enum sess_state { SESS_SHAKE, SESS_LINE, SESS_BODY, SESS_AWAY, SESS_DRAIN, SESS_FINISH, SESS_DEAD };
 
 /* A reply on its way: made in order, filled in any. */
 struct slot {
@@ -101,6 +102,8 @@ struct session {
     bool  claimed;                       /* history may hold claims of ours                      */
     bool  counted;                       /* guests_enter was called                              */
     bool  paced;                         /* waits until its peer's rates allow more              */
+    bool  greeted;
+    bool  compressed;                    /* COMPRESS is active: no STARTTLS, no AUTHINFO any more */
     const char *end_reason;              /* session_end was called                               */
 
     const struct conf *conf;             /* that the rights are from                             */
@@ -116,6 +119,8 @@ struct session {
     char *source;                        /* "peer NAME ADDRESS", "reader ADDRESS" or "reader USER ADDRESS" */
     char *source_post;                   /* "post ADDRESS" or "post USER ADDRESS"                */
 
+    void (*afterwards)(struct session *);   /* run when the line at hand is consumed: a layer begins */
+    struct deflate *deflate;             /* that is about to begin                               */
     const struct command *last;          /* the row found last: tried first                      */
     const struct group *group;
     uint64_t number;                     /* current article; 0: none                             */
@@ -141,6 +146,7 @@ void session_die(struct session *s, const char *reason);
 void session_finish(struct session *s, const char *reason);   /* send what is written, then die    */
 void session_identify(struct session *s);           /* s->who has changed: take its rights        */
 bool session_crowded(struct session *s);            /* too many of its kind are here: 400 is said */
+void session_welcome(struct session *s);            /* greet who has just been identified, or refuse */
 bool session_healthy(struct session *s);            /* can the store take articles now?           */
 #define COUNT(s, name) count_add(&(s)->h->counters->v[COUNT_##name], 1)
 #define COUNT_N(s, name, n) count_add(&(s)->h->counters->v[COUNT_##name], (n))
@@ -154,6 +160,13 @@ void pace_fini(struct session *s);
 /* With s->rates: must it wait before it looks at more input?  Then session_go comes by itself. */
 bool pace_wait(struct session *s);
 void pace_take(struct session *s, uint64_t lines, uint64_t octets);
+
+/* session_layer.c */
+void session_may_layer(struct session *s);          /* which may begin now? into the rights       */
+void session_begin_tls(struct session *s);          /* the handshake; session_secured when it is done */
+void session_secured(struct session *s);
+void session_begin_deflate(struct session *s);      /* s->deflate                                 */
+void session_layers_say(const struct session *s, struct buf *out);   /* for the log               */
 
 /* session_reply.c */
 void reply(struct session *s, const char *fmt, ...) printf_like(2, 3);     /* a line; CRLF is added */

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "lib/clock.h"
+#include "lib/deflate.h"
 #include "lib/mem.h"
 #include "nntpd/check.h"
 #include "nntpd/logins.h"
@@ -83,13 +84,17 @@ void session_ref(struct session *s)
 static void log_end(const struct session *s, const char *reason, uint64_t in, uint64_t out)
 {
     int64_t ms = (clock_mono_us() - s->began_us) / 1000;
+    struct buf layers = { 0 };
+
+    session_layers_say(s, &layers);
 
     log_msg(LOG_INFO, "%s: ended: %s; %llu lines, offered %llu, accepted %llu, known %llu, rejected %llu, "
-            "deferred %llu, posted %llu, sent %llu, %llu octets in, %llu out, %lld.%03lld s", s->source, reason,
+            "deferred %llu, posted %llu, sent %llu, %llu octets in, %llu out, %lld.%03lld s%.*s", s->source, reason,
             (unsigned long long)s->n_lines, (unsigned long long)s->n_offered, (unsigned long long)s->n_accepted,
             (unsigned long long)s->n_known, (unsigned long long)s->n_rejected, (unsigned long long)s->n_deferred,
             (unsigned long long)s->n_posted, (unsigned long long)s->n_sent, (unsigned long long)in,
-            (unsigned long long)out, (long long)(ms / 1000), (long long)(ms % 1000));
+            (unsigned long long)out, (long long)(ms / 1000), (long long)(ms % 1000), SPAN_F(buf_span(&layers)));
+    buf_fini(&layers);
 }
 
 void session_unref(struct session *s)
@@ -103,6 +108,7 @@ void session_unref(struct session *s)
     free(s->source);
     free(s->who.user);
     free(s->source_post);
+    deflate_free(&s->deflate);
     s->gone(s, s->gone_arg);
     free(s);
 }
@@ -174,6 +180,7 @@ void session_identify(struct session *s)
     rights_fini(&s->rights);
     rights_of(&s->rights, h->who, &s->who);
     s->conf = h->conf;
+    session_may_layer(s);
     free(s->source);
     free(s->source_post);
     s->source = source_of(s);
@@ -231,7 +238,7 @@ bool session_healthy(struct session *s)
     return s->healthy;
 }
 
-static void greet(struct session *s)
+void session_welcome(struct session *s)
 {
     const struct rights *r = &s->rights;
     const char *site = s->conf->site.name;
@@ -244,6 +251,9 @@ static void greet(struct session *s)
     }
     if (session_crowded(s))
         return;
+    if (s->greeted)
+        return;
+    s->greeted = true;
     COUNT(s, sessions);
     if (r->transit)
         COUNT(s, sessions_peer);
@@ -260,7 +270,7 @@ static socklen_t address_size(const struct sockaddr *sa)
     return sa->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
 }
 
-struct session *session_new(struct house *h, struct stream *st, const struct sockaddr *from,
+static struct session *make(struct house *h, struct stream *st, const struct sockaddr *from,
                             void (*gone)(struct session *, void *), void *arg)
 {
     struct session *s = xcalloc(1, sizeof *s);
@@ -271,6 +281,7 @@ struct session *session_new(struct house *h, struct stream *st, const struct soc
     s->refs = 1;
     s->gone = gone;
     s->gone_arg = arg;
+    s->conf = h->conf;
     s->began_us = clock_mono_us();
     STAILQ_INIT(&s->row);
     s->who.from.len = address_size(from);
@@ -280,8 +291,27 @@ struct session *session_new(struct house *h, struct stream *st, const struct soc
     stream_own(st, on_stream, s);
     stream_set_marks(st, OUT_LOW, OUT_HIGH);
     stream_set_in_most(st, IN_MOST);
+    return s;
+}
+
+struct session *session_new(struct house *h, struct stream *st, const struct sockaddr *from,
+                            void (*gone)(struct session *, void *), void *arg)
+{
+    struct session *s = make(h, st, from, gone, arg);
+
+    s->state = SESS_LINE;
     session_identify(s);
-    greet(s);
+    session_welcome(s);
+    return s;
+}
+
+struct session *session_new_tls(struct house *h, struct stream *st, const struct sockaddr *from,
+                                void (*gone)(struct session *, void *), void *arg)
+{
+    struct session *s = make(h, st, from, gone, arg);
+
+    s->source = source_of(s);
+    session_begin_tls(s);
     return s;
 }
 
@@ -351,7 +381,13 @@ static bool line_step(struct session *s)
     s->n_lines++;
     COUNT(s, lines);
     buf_drop(in, used);
-    return true;
+    if (s->afterwards != NULL) {
+        void (*run)(struct session *) = s->afterwards;
+
+        s->afterwards = NULL;
+        run(s);
+    }
+    return !session_dead(s);
 }
 
 static bool step(struct session *s)
@@ -363,6 +399,7 @@ static bool step(struct session *s)
         return s->skipping ? skip_step(s) : !held_up(s) && line_step(s);
     case SESS_BODY:
         return body_step(s);
+    case SESS_SHAKE:
     case SESS_AWAY:
     case SESS_DRAIN:
     case SESS_FINISH:
@@ -433,8 +470,8 @@ void session_go(struct session *s)
 
 static void on_timeout(struct session *s)
 {
-    if (!row_empty(s) || s->state == SESS_AWAY || s->paced)
-        return;                     /* it waits for us, not we for it */
+    if (!row_empty(s) || s->state == SESS_AWAY || s->state == SESS_SHAKE || s->paced)
+        return;                     /* it waits for us, not we for it; a handshake has its own limit */
     if (s->state == SESS_LINE && s->rights.n_peer == 0)
         reply(s, "400 %s: idle for too long", s->conf->site.name);
     if (s->state == SESS_LINE)
@@ -459,6 +496,8 @@ static void on_failed(struct session *s)
 
     strncpy(reason, stream_reason(s->st), sizeof reason - 1);
     reason[sizeof reason - 1] = '\0';
+    if (s->state == SESS_SHAKE)
+        COUNT(s, tls_failed);
     session_die(s, s->state == SESS_FINISH ? s->end_reason : reason);
 }
 
@@ -470,7 +509,9 @@ static void on_stream(struct stream *st, enum stream_event what, void *arg)
     session_ref(s);
     switch (what) {
     case STREAM_CONNECTED:
+        break;
     case STREAM_SECURE:
+        session_secured(s);
         break;
     case STREAM_DATA:
         session_go(s);
@@ -499,7 +540,10 @@ void session_end(struct session *s, const char *reason)
     if (session_dead(s) || s->state == SESS_FINISH)
         return;
     s->end_reason = reason;
-    session_go(s);
+    if (s->state == SESS_SHAKE)
+        session_die(s, reason);         /* frees it: nothing of it is away */
+    else
+        session_go(s);
 }
 
 bool session_alive(const struct session *s)

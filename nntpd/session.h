@@ -24,6 +24,7 @@
 struct session;
 struct conf;
 struct who;
+struct tls;
 struct guests;
 struct counters;
 struct logins;
@@ -42,6 +43,7 @@ struct house {
     struct event_base  *base;
     struct counters    *counters;    /* nntpd/counters.h, of this worker                      */
     struct who         *who;         /* nntpd/who.h: a reference                              */
+    struct tls         *tls;         /* the site's certificate: a reference; NULL: none       */
     struct guests      *guests;      /* nntpd/who.h: shared by all workers                    */
     struct logins      *logins;      /* nntpd/logins.h, nntpd/share.h: likewise               */
     struct shares      *shares;
@@ -58,6 +60,10 @@ void house_fini(struct house *h);
  * ended and its last job is back, and calls 'gone' then.  'h' is completed. */
 struct session *session_new(struct house *h, struct stream *s, const struct sockaddr *from,
                             void (*gone)(struct session *, void *), void *arg);
+
+/* The same on a connection that begins with a TLS handshake: greeted when that is done. */
+struct session *session_new_tls(struct house *h, struct stream *s, const struct sockaddr *from,
+                                void (*gone)(struct session *, void *), void *arg);
 
 /* Does its stream still stand?  (When not, only 'gone' is to come.) */
 bool session_alive(const struct session *s);

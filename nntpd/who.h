@@ -57,6 +57,8 @@ struct rights {
     bool        transit;            /* IHAVE                                                     */
     bool        streaming;          /* CHECK and TAKETHIS                                        */
     bool        newnews;
+    bool        starttls, compress; /* the connection may still begin these                      */
+    bool        compressed;         /* no login any more                                         */
     unsigned    most;               /* connections of this peer at once; 0: no limit             */
     uint64_t    command_rate, byte_rate;   /* a second, all its connections; 0: no limit         */
     struct may  login, tls;         /* not now, but somebody may after AUTHINFO, STARTTLS        */

@@ -14,6 +14,7 @@
 
 #include "lib/lock.h"
 #include "lib/mem.h"
+#include "lib/tls.h"
 
 #define STOP_S 5
 
@@ -34,8 +35,15 @@ struct worker {
     pthread_t thread;
 };
 
-struct new_mail { struct mail mail; struct worker *w; int fd; struct net_addr from; };
-struct rules_mail { struct mail mail; struct worker *w; const struct conf *conf; struct intake_rules *rules; struct who *who; };
+struct new_mail { struct mail mail; struct worker *w; int fd; struct net_addr from; bool tls; };
+struct rules_mail {
+    struct mail mail;
+    struct worker *w;
+    const struct conf *conf;
+    struct intake_rules *rules;
+    struct who *who;
+    struct tls *tls;
+};
 struct stop_mail { struct mail mail; struct worker *w; };
 
 /* --- sessions ---------------------------------------------------------- */
@@ -67,16 +75,16 @@ static void take(struct mail *m)
 
     v->w = w;
     LIST_INSERT_HEAD(&w->visits, v, link);
-    v->s = session_new(&w->house, stream_socket(w->house.base, n->fd, nobody, NULL), (struct sockaddr *)&n->from.sa,
-                       on_gone, v);
+    v->s = (n->tls ? session_new_tls : session_new)(&w->house, stream_socket(w->house.base, n->fd, nobody, NULL),
+                                                    (struct sockaddr *)&n->from.sa, on_gone, v);
     free(n);
 }
 
-void worker_take(struct worker *w, int fd, const struct net_addr *from)
+void worker_take(struct worker *w, int fd, const struct net_addr *from, bool tls)
 {
     struct new_mail *n = xmalloc(sizeof *n);
 
-    *n = (struct new_mail){ { .deliver = take }, w, fd, *from };
+    *n = (struct new_mail){ { .deliver = take }, w, fd, *from, tls };
     mailbox_post(w->house.home, &n->mail);
 }
 
@@ -89,17 +97,20 @@ static void change(struct mail *m)
 
     intake_rules_unref(&h->rules);
     who_unref(&h->who);
+    tls_unref(&h->tls);
     h->conf = n->conf;
     h->rules = n->rules;
     h->who = n->who;
+    h->tls = n->tls;
     free(n);
 }
 
-void worker_rules(struct worker *w, const struct conf *conf, struct intake_rules *rules, struct who *who)
+void worker_rules(struct worker *w, const struct conf *conf, struct intake_rules *rules, struct who *who,
+                  struct tls *tls)
 {
     struct rules_mail *n = xmalloc(sizeof *n);
 
-    *n = (struct rules_mail){ { .deliver = change }, w, conf, intake_rules_ref(rules), who_ref(who) };
+    *n = (struct rules_mail){ { .deliver = change }, w, conf, intake_rules_ref(rules), who_ref(who), tls_ref(tls) };
     mailbox_post(w->house.home, &n->mail);
 }
 
@@ -159,8 +170,9 @@ struct worker *worker_new(const struct worker_options *o)
     LIST_INIT(&w->visits);
     w->gone = o->gone;
     w->arg = o->arg;
-    w->house = (struct house){ .store = o->store, .lane = o->lane, .guests = o->guests, .logins = o->logins, .shares = o->shares, .conf = o->conf,
-                               .rules = intake_rules_ref(o->rules), .who = who_ref(o->who), .counters = &w->counters };
+    w->house = (struct house){ .store = o->store, .lane = o->lane, .guests = o->guests, .logins = o->logins,
+                               .shares = o->shares, .conf = o->conf, .rules = intake_rules_ref(o->rules),
+                               .who = who_ref(o->who), .tls = tls_ref(o->tls), .counters = &w->counters };
     if ((w->house.base = event_base_new()) == NULL)
         die(1, "cannot make an event loop");
     w->house.home = mailbox_new(w->house.base);
@@ -192,6 +204,7 @@ void worker_free(struct worker **w)
     event_base_free(h->base);
     intake_rules_unref(&h->rules);
     who_unref(&h->who);
+    tls_unref(&h->tls);
     house_fini(h);
     free(*w);
     *w = NULL;

@@ -23,16 +23,18 @@ struct worker_options {
     const struct conf *conf;
     struct intake_rules *rules;        /* references are taken                  */
     struct who *who;
+    struct tls *tls;                   /* or NULL                               */
     void (*gone)(void *arg);           /* a session has ended; on the worker    */
     void *arg;
 };
 struct worker *worker_new(const struct worker_options *o);
 
-/* A connection: the worker owns it from now on. */
-void worker_take(struct worker *w, int fd, const struct net_addr *from);
+/* A connection: the worker owns it from now on.  'tls': it begins with a handshake. */
+void worker_take(struct worker *w, int fd, const struct net_addr *from, bool tls);
 
 /* Other rules: sessions take them with their next command. */
-void worker_rules(struct worker *w, const struct conf *conf, struct intake_rules *rules, struct who *who);
+void worker_rules(struct worker *w, const struct conf *conf, struct intake_rules *rules, struct who *who,
+                  struct tls *tls);
 
 /* Say 400 to all sessions, wait for what is under way, and end. */
 void worker_stop(struct worker *w);

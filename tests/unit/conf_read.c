@@ -317,13 +317,18 @@ static const struct { const char *text, *want; } rows[] = {
     { "site n {\n article-max = 64K\n post-max = 1K\n}\n" LISTEN "peer p.example {\n article-max = 64K\n}\n"
       "peer q.example {\n\n article-max = 65K\n}\n", "11: article-max is above the site's\n" },
     { "site n {\n article-max = 64M\n\n}\n" LISTEN, "2: queue must hold two of the largest articles (article-max)\n" },
+    { "site n {\n tls-key = k\n tls-ca = a\n tls-ciphers = b\n}\n" LISTEN,
+      "2: tls-key means nothing without tls-certificate\n3: tls-ca means nothing without tls-certificate\n"
+      "4: tls-ciphers means nothing without tls-certificate\n" },
+    { "site n {\n tls-minimum = 1.1\n compress = yes\n}\n" LISTEN,
+      "2: tls-minimum: \"1.1\" is none of 1.2, 1.3\n3: compress: \"yes\" is none of always, clear, never\n" },
     { "site n {\n article-max = 1x\n post-max = 2M\n}\n" LISTEN, "2: article-max: \"1x\" is not a size (as 64K, 1M, 2G)\n" },
     { SITE LISTEN "listen \"*:119\" { }\nlisten \"119\" { }\nlisten \"news.a:119\" { }\nlisten \"::1:119\" { }\n"
       "listen \"*:99999\" { }\nlisten \"*:563\" {\n tls = true\n}\n",
       "3: listen \"*:119\" is there twice (first in line 2)\n4: listen: \"119\" is not ADDRESS:PORT\n"
       "5: listen: \"news.a\" is not a literal address\n"
       "6: listen: \"::1:119\": an IPv6 address stands in [brackets] before its port\n"
-      "7: listen: \"*:99999\" is not ADDRESS:PORT\n9: listen \"*:563\": tls is not built in yet\n" },
+      "7: listen: \"*:99999\" is not ADDRESS:PORT\n9: listen \"*:563\": tls wants a certificate: the site's tls-certificate\n" },
     { "site n {\n moderators = { \"comp.*:%s@m.example\", \"x\", \"x:\", \":a\", \"x:-f@a\", \"x:a b@c\", \"x:%s%s@c\", \"x:a%d\",\n"
       "\"x:a@b@c\", \"x:a%%b\", \"*: local\" }\n}\n" LISTEN,
 #define WANTED "\": \"pattern:address\" is wanted, with %s at most once\n"
@@ -402,7 +407,7 @@ static void all_errors_are_told_at_once(void **state)
         "4: \"fsync\": KEY = VALUE should stand here\n"
         "5: idle: 0 is out of bounds (1 to 31536000 seconds)\n"
         "7: no such block: lissten (did you mean listen?)\n"
-        "8: listen \"*:119\": tls is not built in yet\n"
+        "8: listen \"*:119\": tls wants a certificate: the site's tls-certificate\n"
         "10: unexpected token 'b'\n"
         "12: peer \"A\" is there twice (first in line 9)\n"
         "13: window: 0 is out of bounds (1 to 4096)\n"

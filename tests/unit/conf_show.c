@@ -170,7 +170,8 @@ static bool tied(const struct setting *s)
 {
     return strcmp(s->key, "tls") == 0 || strcmp(s->key, "article-max") == 0 || strcmp(s->key, "post-max") == 0 ||
            strcmp(s->key, "queue") == 0 || strcmp(s->key, "send") == 0 || strcmp(s->key, "fingerprint") == 0 ||
-           strcmp(s->key, "size-min") == 0 || strcmp(s->key, "origin-missing") == 0 || strncmp(s->key, "login-", 6) == 0;
+           strcmp(s->key, "size-min") == 0 || strcmp(s->key, "origin-missing") == 0 || strncmp(s->key, "login-", 6) == 0 ||
+           (strncmp(s->key, "tls-", 4) == 0 && s->type != TYPE_CHOICE);
 }
 
 static void put_block(struct buf *out, enum block b, const char *title)

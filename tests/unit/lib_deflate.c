@@ -5,11 +5,33 @@
 #include "tests/unit/streamkit.h"
 
 #include "lib/clock.h"
+
+#include <zlib.h>
+
+static int memory = 1 << 30;          /* how many more states there is memory for */
+
+static int def_init(z_stream *z)
+{
+    return memory-- > 0 ? deflateInit2(z, 1, Z_DEFLATED, -13, 6, Z_DEFAULT_STRATEGY) : Z_MEM_ERROR;
+}
+
+static int inf_init(z_stream *z, int bits)
+{
+    return memory-- > 0 ? inflateInit2(z, bits) : Z_MEM_ERROR;
+}
+
+#undef deflateInit2
+#undef inflateInit2
+#define deflateInit2(z, level, how, bits, mem, strategy) def_init(z)
+#define inflateInit2(z, bits) inf_init(z, bits)
 #include "lib/deflate.c"
+#undef deflateInit2
+#define deflateInit2(z, level, how, bits, mem, strategy) \
+    deflateInit2_(z, level, how, bits, mem, strategy, ZLIB_VERSION, (int)sizeof(z_stream))
 
 
 
-static struct pack *layer(const struct end *e)
+static struct deflate *layer(const struct end *e)
 {
     return stream_layer_of(e->s, &pack_io);
 }
@@ -17,8 +39,8 @@ static struct pack *layer(const struct end *e)
 static void deflated(struct end *a, struct end *b)
 {
     ends_open(a, b);
-    deflate_begin(a->s);
-    deflate_begin(b->s);
+    deflate_begin(a->s, deflate_new());
+    deflate_begin(b->s, deflate_new());
 }
 
 /* --- both ways --------------------------------------------------------- */
@@ -50,7 +72,7 @@ static void what_was_written_before_it_leaves_as_it_is(void **state)
     a = (struct end){ 0 };
     a.s = stream_socket(base, fd[0], on_end, &a);
     stream_puts(a.s, "206 go\r\n");
-    deflate_begin(a.s);
+    deflate_begin(a.s, deflate_new());
     settle();
     assert_int_equal(read(fd[1], text, sizeof text), 8);
     assert_memory_equal(text, "206 go\r\n", 8);
@@ -68,7 +90,7 @@ static void what_was_read_before_it_is_dropped(void **state)
     a.s = stream_socket(base, fd[0], on_end, &a);
     assert_int_equal(write(fd[1], "DATE\r\n", 6), 6);
     until(buf_len(stream_in(a.s)) == 6);
-    deflate_begin(a.s);
+    deflate_begin(a.s, deflate_new());
     assert_int_equal(buf_len(stream_in(a.s)), 0);
     end_close(&a);
     close(fd[1]);
@@ -199,7 +221,7 @@ static void open_raw(struct end *a, int *peer)
     pair_of(fd);
     *a = (struct end){ 0 };
     a->s = stream_socket(base, fd[0], on_end, a);
-    deflate_begin(a->s);
+    deflate_begin(a->s, deflate_new());
     *peer = fd[1];
 }
 
@@ -391,6 +413,30 @@ static void one_who_does_not_read_is_owed_no_more_than_the_layers_room(void **st
     close(fd);
 }
 
+static void without_memory_it_does_not_begin(void **state)
+{
+    struct end a, b;
+
+    (void)state;
+    for (memory = 0; memory < 2;) {
+        int had = memory;
+
+        assert_null(deflate_new());
+        memory = had + 1;
+    }
+    memory = 2;
+    ends_open(&a, &b);
+    deflate_begin(a.s, deflate_new());
+    pack_rest(layer(&a));
+    memory = 0;                                /* and one that cannot be woken fails */
+    stream_puts(a.s, "DATE\r\n");
+    until(a.told[STREAM_FAILED] == 1);
+    assert_string_equal(stream_reason(a.s), "out of memory for compression");
+    memory = 1 << 30;
+    end_close(&a);
+    end_close(&b);
+}
+
 /* --- rest --------------------------------------------------------------- */
 
 /* Octets that a says, as b counts them. */
@@ -517,7 +563,7 @@ int main(void)
         T(a_bomb_takes_no_more_room_than_the_streams_limit), T(octets_that_become_nothing_starve_nobody),
         T(garbage_fails_the_stream), T(what_breaks_off_in_a_block_fails_the_stream),
         T(an_end_between_blocks_is_an_end), T(a_last_block_is_an_end_as_well),
-        T(one_who_does_not_read_is_owed_no_more_than_the_layers_room),
+        T(one_who_does_not_read_is_owed_no_more_than_the_layers_room), T(without_memory_it_does_not_begin),
         T(a_quiet_stream_gives_its_memory_back_and_goes_on), T(a_sender_that_remembers_is_understood_after_a_rest),
         T(nothing_rests_in_the_middle_of_a_block), T(rest_comes_when_nothing_has_moved_for_a_while),
     };

@@ -355,9 +355,9 @@ static void deflate_stands_on_it(void **state)
     stream_puts(b.s, "COMPRESS DEFLATE\r\n");
     until(got_is(&a, "COMPRESS DEFLATE\r\n"));
     stream_puts(a.s, "206 go\r\n");
-    deflate_begin(a.s);
+    deflate_begin(a.s, deflate_new());
     until(got_is(&b, "206 go\r\n"));
-    deflate_begin(b.s);
+    deflate_begin(b.s, deflate_new());
     exchange(&a, &b, 3 << 20, 20000);
     stream_finish(a.s);
     until(b.told[STREAM_CLOSED] == 1);
@@ -777,6 +777,39 @@ static void a_site_may_ask_for_tls_1_3(void **state)
     free(key);
 }
 
+static void one_who_came_for_another_protocol_is_refused(void **state)
+{
+    static const struct { const char *offered; unsigned n; bool good; } rows[] = {
+        { "\4nntp", 5, true }, { "\2h2\4nntp", 8, true }, { "\10http/1.1", 9, false }, { NULL, 0, true },
+    };
+    char *cert = xstrdup(kit_path("server.pem")), *key = xstrdup(kit_path("server.key"));
+    struct tls_options o = { .server = true, .cert = cert, .key = key, .alpn = "nntp" };
+    struct tls *t = tls_new(&o, NULL, NULL);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        SSL_CTX *c = SSL_CTX_new(TLS_client_method());
+        struct end a;
+        SSL *ssl;
+        int fd;
+
+        if (rows[i].offered != NULL)
+            SSL_CTX_set_alpn_protos(c, (const unsigned char *)rows[i].offered, rows[i].n);
+        open_raw(&a, &fd, t);
+        ssl = raw_client(c, fd);
+        assert_int_equal(raw_shake(ssl) == 1, rows[i].good);
+        until(a.told[STREAM_SECURE] + a.told[STREAM_FAILED] == 1);
+        assert_int_equal(a.told[STREAM_SECURE], rows[i].good);
+        SSL_free(ssl);
+        SSL_CTX_free(c);
+        end_close(&a);
+        close(fd);
+    }
+    tls_unref(&t);
+    free(cert);
+    free(key);
+}
+
 /* --- who is there ------------------------------------------------------- */
 
 struct wish { const char *server; const struct tls_want want; bool good, known; };
@@ -1033,7 +1066,7 @@ int main(void)
         T(what_is_not_tls_fails), T(random_octets_fail_or_wait_for_more), T(garbage_behind_the_handshake_fails),
         T(hanging_up_in_the_handshake_fails), T(a_silent_end_is_not_waited_for), T(octets_now_and_then_win_no_time),
         T(a_handshake_in_time_leaves_no_clock_ticking), T(renegotiation_is_refused),
-        T(a_client_that_asks_for_endless_answers_is_cut_off), T(old_versions_are_refused), T(a_site_may_ask_for_tls_1_3),
+        T(a_client_that_asks_for_endless_answers_is_cut_off), T(old_versions_are_refused), T(a_site_may_ask_for_tls_1_3), T(one_who_came_for_another_protocol_is_refused),
         T(a_client_takes_only_the_server_that_it_wants), T(a_wish_that_cannot_be_is_refused_at_once),
         T(a_server_that_asks_knows_its_clients), T(a_server_without_authorities_knows_fingerprints_alone),
         T(a_certificate_without_names_is_called_by_its_subject), T(what_is_wrong_with_the_files_is_told),

@@ -120,8 +120,7 @@ static void gates_ask_who_it_is(void **state)
         { "NEWNEWS", 502, 502, 0, 502, 502 },
         { "IHAVE", 502, 502, 502, 0, 0 },
         { "CHECK", 502, 502, 502, 502, 0 }, { "TAKETHIS", 502, 502, 502, 502, 0 },
-        { "STARTTLS", 500, 500, 500, 500, 500 },
-        { "COMPRESS", 500, 500, 500, 500, 500 },
+        { "STARTTLS", 0, 0, 0, 0, 0 }, { "COMPRESS", 0, 0, 0, 0, 0 },
     };
 
     (void)state;
@@ -219,8 +218,23 @@ static void capabilities_tell_of_logins_in_every_state(void **state)
     assert_caps(&r, &bare, "READER\r\nOVER MSGID\r\nHDR\r\nPOST\r\n" LISTS "AUTHINFO USER SASL\r\nSASL PLAIN\r\n");
     r.clear = false;
     assert_caps(&r, &bare, "READER\r\nOVER MSGID\r\nHDR\r\nPOST\r\n" LISTS "AUTHINFO\r\n");
+    r.clear = r.compressed = true;       /* RFC 8054 2.2.2 */
+    assert_caps(&r, &bare, "READER\r\nOVER MSGID\r\nHDR\r\nPOST\r\n" LISTS "AUTHINFO\r\n");
     r = (struct rights){ .logins = true, .clear = true, .logged_in = true, .read = { "*", 1 } };
     assert_caps(&r, &bare, "READER\r\nOVER MSGID\r\nHDR\r\n" LISTS "SASL PLAIN\r\n");
+}
+
+/* RFC 4642 2.1, RFC 8054 2.1: not once they are active. */
+static void capabilities_name_the_layers_that_may_begin(void **state)
+{
+    struct rights r = { .transit = true, .starttls = true, .compress = true };
+
+    (void)state;
+    assert_caps(&r, &bare, "IHAVE\r\nSTARTTLS\r\nCOMPRESS DEFLATE\r\n");
+    r.starttls = false;
+    assert_caps(&r, &bare, "IHAVE\r\nCOMPRESS DEFLATE\r\n");
+    r.compress = false;
+    assert_caps(&r, &bare, "IHAVE\r\n");
 }
 
 /* RFC 3977 5.2.2: what is not built is not named. */
@@ -361,6 +375,7 @@ int main(void)
         cmocka_unit_test(gates_of_authinfo),
         cmocka_unit_test(capabilities_tell_the_truth_in_every_state),
         cmocka_unit_test(capabilities_tell_of_logins_in_every_state),
+        cmocka_unit_test(capabilities_name_the_layers_that_may_begin),
         cmocka_unit_test(no_capability_names_what_is_not_built),
         cmocka_unit_test(help_lists_every_command_that_runs_and_no_line_needs_a_second_dot),
         cmocka_unit_test(lines_are_cut_into_words_at_blanks_and_tabs),

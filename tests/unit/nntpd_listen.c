@@ -11,12 +11,13 @@
 #include "nntpd/listen.h"
 
 static struct event_base *base;
-static int came;
+static int came, came_tls;
 
-static void take(int fd, const struct net_addr *from, void *arg)
+static void take(int fd, const struct net_addr *from, bool tls, void *arg)
 {
     (void)from, (void)arg;
     came++;
+    came_tls += tls;
     close(fd);
 }
 
@@ -62,7 +63,7 @@ static int setup(void **state)
 
     (void)state;
     base = event_base_new();
-    came = 0;
+    came = came_tls = 0;
     return log_open("test", LOG_ERROR, "/dev/null", &e);
 }
 
@@ -119,16 +120,31 @@ static void address_in_use_is_told_with_its_name(void **state)
     door_close(&first);
 }
 
-static void tls_is_refused_while_it_is_not_built(void **state)
+static void it_says_which_clients_speak_tls(void **state)
 {
-    char text[] = "127.0.0.1:0";
-    struct conf_listen l = { .address = text, .tls = true };
-    struct conf c = conf_of(&l, 1);
+    char text[2][32];
+    struct conf_listen l[2] = { { .address = text[0] }, { .address = text[1], .tls = true } };
+    struct conf c = conf_of(l, 2);
+    uint16_t port[2];
+    struct door *d;
     struct err e;
 
     (void)state;
-    assert_null(door_open(base, &c, take, NULL, &e));
-    assert_non_null(strstr(e.text, "TLS"));
+    for (int i = 0; i < 2; i++) {
+        port[i] = free_port();
+        snprintf(text[i], sizeof text[i], "127.0.0.1:%u", port[i]);
+    }
+    d = door_open(base, &c, take, NULL, &e);
+    assert_non_null(d);
+    for (int i = 0; i < 2; i++) {
+        int fd = knock("127.0.0.1", port[i]);
+
+        while (came < i + 1)
+            event_base_loop(base, EVLOOP_ONCE);
+        assert_int_equal(came_tls, i);
+        close(fd);
+    }
+    door_close(&d);
 }
 
 /* It takes its ears off the sockets (no busy loop) and comes back by itself. */
@@ -171,7 +187,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(star_listens_in_both_families_on_one_port, setup, teardown),
         cmocka_unit_test_setup_teardown(address_in_use_is_told_with_its_name, setup, teardown),
-        cmocka_unit_test_setup_teardown(tls_is_refused_while_it_is_not_built, setup, teardown),
+        cmocka_unit_test_setup_teardown(it_says_which_clients_speak_tls, setup, teardown),
         cmocka_unit_test_setup_teardown(out_of_descriptors_it_rests_and_comes_back, setup, teardown),
     };
 

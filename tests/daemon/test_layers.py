@@ -1,0 +1,621 @@
+"""TLS and DEFLATE at the front door: RFC 4642, RFC 8054, the site's certificate and its reload.
+
+Certificates are made here with openssl(1); the other end is Python's ssl and zlib.
+"""
+import hashlib
+import re
+import ssl
+import subprocess
+import zlib
+
+from kit import *
+
+CERT = 'tls-certificate = "site.pem"\n tls-key = "site.key"'
+
+
+def openssl(*words):
+    r = subprocess.run(("openssl",) + words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert r.returncode == 0, r.stdout
+
+
+def certificate(path, name, days=400, ca=None):
+    """path.pem and path.key: for 'name', signed by itself or by ca.pem."""
+    openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", path + ".key",
+            "-out", path + ".csr", "-subj", "/CN=" + name)
+    by = ("-CA", ca + ".pem", "-CAkey", ca + ".key", "-CAcreateserial") if ca else ("-signkey", path + ".key")
+    openssl("x509", "-req", "-in", path + ".csr", "-days", str(days), "-out", path + ".pem", *by)
+
+
+def fingerprint(path):
+    with open(path + ".pem") as f:
+        return hashlib.sha256(ssl.PEM_cert_to_DER_cert(f.read())).hexdigest()
+
+
+def context(cert=None, **k):
+    c = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    c.check_hostname = False
+    c.verify_mode = ssl.CERT_NONE
+    for name, v in k.items():
+        setattr(c, name, v)
+    if cert:
+        c.load_cert_chain(cert + ".pem", cert + ".key")
+    return c
+
+
+_open = []                                     # a site that stops waits a while for clients to hang up
+
+
+def done(s):
+    while _open:
+        _open.pop().close()
+    s.stop()
+
+
+class Layers:
+    """An NNTP client that can put TLS and DEFLATE on its connection."""
+
+    def __init__(self, host, port, tls=None, greet=True):
+        self.s = socket.create_connection((host, port), 60 * SLOW)
+        self.s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.held, self.pack, self.unpack = b"", None, None
+        if tls:
+            self.s = tls.wrap_socket(self.s, server_hostname="news.test")
+        self.greeting = self.line() if greet else None
+        _open.append(self)
+
+    def line(self):
+        while b"\n" not in self.held:
+            got = self.s.recv(65536)
+            if not got:
+                raise EOFError("connection closed")
+            self.held += self.unpack.decompress(got) if self.unpack else got
+        l, self.held = self.held.split(b"\n", 1)
+        return l.rstrip(b"\r").decode("latin-1")
+
+    def send(self, text):
+        b = text if isinstance(text, bytes) else text.encode("latin-1")
+        self.s.sendall(self.pack.compress(b) + self.pack.flush(zlib.Z_SYNC_FLUSH) if self.pack else b)
+
+    def cmd(self, text):
+        self.send(text + "\r\n")
+        return self.line()
+
+    def block(self):
+        out = []
+        while True:
+            l = self.line()
+            if l == ".":
+                return out
+            out.append(l[1:] if l.startswith(".") else l)
+
+    def caps(self):
+        assert self.cmd("CAPABILITIES").startswith("101 ")
+        return self.block()
+
+    def takethis(self, mid, wire):
+        self.send(b"TAKETHIS " + mid.encode("latin-1") + b"\r\n" + wire)
+        return self.line()
+
+    def starttls(self, tls=None):
+        r = self.cmd("STARTTLS")
+        assert r.startswith("382 "), r
+        assert self.held == b""
+        self.s = (tls or context()).wrap_socket(self.s, server_hostname="news.test")
+        return self
+
+    def compress(self, level=9, bits=-15):
+        r = self.cmd("COMPRESS DEFLATE")
+        assert r.startswith("206 "), r
+        assert self.held == b""
+        self.pack, self.unpack = zlib.compressobj(level, zlib.DEFLATED, bits), zlib.decompressobj(-15)
+        return self
+
+    def closed(self):
+        """Nothing more comes but the end."""
+        try:
+            return self.held == b"" and self.s.recv(1) == b""
+        except (ConnectionError, ssl.SSLError):
+            return self.held == b""
+
+    def shown(self):
+        return hashlib.sha256(self.s.getpeercert(True)).hexdigest()
+
+    def close(self):
+        self.s.close()
+
+
+def status(s, name):
+    return next(l.split(None, 1)[1] for l in s.ctl("status").splitlines() if l.split()[:1] == [name])
+
+
+_n = [0]
+
+
+def one(site=CERT, tls_port=True, start=True, cert=True, **k):
+    _n[0] += 1
+    s = Site("layers%d.test" % _n[0], site="", **k)
+    s.tls_port = free_port()
+    if cert:
+        certificate(os.path.join(s.dir, "site"), "news.test")
+    s.site = site
+    if tls_port:
+        s.extra += '\nlisten "127.0.0.1:%d" { tls = true }' % s.tls_port
+    s.write_conf()
+    return s.start() if start else s
+
+
+def plain(s):
+    return Layers(s.listen, s.port)
+
+
+def secure(s, **k):
+    return Layers(s.listen, s.tls_port, tls=context(**k))
+
+
+# --- STARTTLS ---------------------------------------------------------------
+
+def starttls_makes_the_session_new():
+    """RFC 4642 2.1, 2.2.2"""
+    s = one()
+    c = plain(s)
+    c.takethis(*make_article())
+    assert "STARTTLS" in c.caps()
+    assert c.cmd("GROUP misc.test").startswith("211 1 ")
+    assert c.cmd("STARTTLS now").startswith("501 ")
+    c.starttls()
+    assert c.s.version() == "TLSv1.3"
+    assert c.shown() == fingerprint(os.path.join(s.dir, "site"))
+    caps = c.caps()                            # the first that is said under TLS: no second greeting
+    assert "STARTTLS" not in caps and "COMPRESS DEFLATE" in caps and "READER" in caps and "IHAVE" in caps, caps
+    assert c.cmd("STAT").startswith("412 ")    # the group is forgotten
+    assert c.cmd("STARTTLS").startswith("502 ")
+    assert c.cmd("MODE READER").startswith("200 ")
+    assert c.cmd("GROUP misc.test").startswith("211 1 ")
+    assert c.cmd("ARTICLE 1").startswith("220 ")
+    assert "" in c.block()
+    assert c.cmd("QUIT").startswith("205 ")
+    assert c.closed()
+    assert status(s, "sessions_tls") == "1"
+    done(s)
+    assert re.search(r"ended: quit; .*, TLSv1.3$", s.log_text(), re.M), s.log_text()
+
+
+def what_stands_behind_starttls_is_discarded():
+    """RFC 4642 2.2.2; one segment holds STARTTLS and what somebody in the middle added"""
+    s = one()
+    c = plain(s)
+    c.send("STARTTLS\r\nGROUP misc.test\r\nPOST\r\nFrom: mallory@example.com\r\n")
+    assert c.line().startswith("382 ")
+    c.s = context().wrap_socket(c.s)
+    assert c.cmd("DATE").startswith("111 ")    # neither 211 nor 340
+    assert c.cmd("STAT").startswith("412 ")
+    c.send("QUIT\r\n")
+    assert c.line().startswith("205 ") and c.closed()
+    done(s)
+
+
+def without_a_certificate_starttls_is_580():
+    s = one(site="", tls_port=False, cert=False)
+    c = plain(s)
+    assert "STARTTLS" not in c.caps()
+    assert c.cmd("STARTTLS").startswith("580 ")
+    assert c.cmd("DATE").startswith("111 ")
+    done(s)
+
+
+def a_failed_handshake_ends_the_connection_and_no_other():
+    s = one()
+    other = plain(s)
+    c = plain(s)
+    assert c.cmd("STARTTLS").startswith("382 ")
+    c.send("CAPABILITIES\r\n")
+    assert c.s.recv(1) in (b"", b"\x15")       # an alert, if anything
+    g = Layers(s.listen, s.tls_port, greet=False)
+    g.send("GET / HTTP/1.0\r\n\r\n")
+    while g.s.recv(100):
+        pass
+    wait_for("the log to tell", lambda: s.log_text().count("what came is not TLS") == 2)
+    assert status(s, "tls_failed") == "2"
+    assert other.cmd("DATE").startswith("111 ")
+    done(s)
+
+
+def old_versions_are_refused():
+    s = one(site=CERT + "\n tls-minimum = 1.3")
+    for c in (context(maximum_version=ssl.TLSVersion.TLSv1_2),):
+        try:
+            Layers(s.listen, s.tls_port, tls=c)
+            raise AssertionError("TLS 1.2 was taken")
+        except ssl.SSLError:
+            pass
+    assert secure(s).s.version() == "TLSv1.3"
+    with open(s.conf) as f:
+        text = f.read()
+    with open(s.conf, "w") as f:
+        f.write(text.replace("tls-minimum = 1.3", 'tls-ciphers = "ECDHE-ECDSA-AES256-GCM-SHA384"'))
+    s.ctl("reload")
+    c = wait_for("the new rules", lambda: tls12(s))
+    assert c.s.cipher()[0] == "ECDHE-ECDSA-AES256-GCM-SHA384", c.s.cipher()
+    done(s)
+
+
+def tls12(s):
+    try:
+        return Layers(s.listen, s.tls_port, tls=context(maximum_version=ssl.TLSVersion.TLSv1_2))
+    except (ssl.SSLError, ConnectionError):
+        return None
+
+
+def a_client_for_another_protocol_is_refused():
+    s = one()
+    web, news = context(), context()
+    web.set_alpn_protocols(["h2", "http/1.1"])
+    news.set_alpn_protocols(["nntp"])
+    try:
+        Layers(s.listen, s.tls_port, tls=web)
+        raise AssertionError("a web client was taken")
+    except (ssl.SSLError, ConnectionError):
+        pass
+    c = Layers(s.listen, s.tls_port, tls=news)
+    assert c.s.selected_alpn_protocol() == "nntp" and c.greeting.startswith("200 ")
+    done(s)
+
+
+# --- TLS from the start -----------------------------------------------------
+
+def tls_from_the_start_greets_when_it_stands():
+    s = one()
+    c = secure(s)
+    assert c.greeting.startswith("200 layers"), c.greeting
+    assert "STARTTLS" not in c.caps()
+    assert c.cmd("STARTTLS").startswith("502 ")
+    articles = [make_article(body="line\r\n" * k) for k in (1, 100, 20000)]
+    for mid, wire in articles:
+        assert c.takethis(mid, wire).startswith("239 %s " % mid)
+    for mid, wire in articles:
+        assert c.cmd("BODY " + mid).startswith("222 ")
+        assert "\r\n".join(c.block()) + "\r\n" == wire.split(b"\r\n\r\n", 1)[1][:-3].decode()
+    done(s)
+
+
+def strangers_hear_502_through_tls_too():
+    s = one(feed=False, start=False)
+    with open(s.conf) as f:
+        text = f.read()
+    with open(s.conf, "w") as f:
+        f.write(text.replace('from = { "*" }', 'from = { "192.0.2.1" }'))
+    s.start(wait=False)
+    wait_for("the TLS port to answer", lambda: knocks(s))
+    c = secure(s)
+    assert c.greeting.startswith("502 ") and c.closed()
+    done(s)
+
+
+def knocks(s):
+    try:
+        secure(s)
+        return True
+    except (OSError, EOFError):
+        assert s.proc.poll() is None, s.log_text()
+        return False
+
+
+def stopping_waits_for_no_handshake():
+    s = one()
+    silent = Layers(s.listen, s.tls_port, greet=False)
+    half = plain(s)
+    assert half.cmd("STARTTLS").startswith("382 ")
+    c = secure(s)
+    wait_for("all of them to be there", lambda: status(s, "connections") == "3")
+    s.stop()
+    assert c.line().startswith("400 ")
+    assert silent.closed() and half.closed()
+
+
+def an_end_without_farewell_is_logged_as_such():
+    s = one()
+    c = secure(s)
+    assert c.cmd("DATE").startswith("111 ")
+    os.close(c.s.detach())                     # no close_notify
+    wait_for("the log to tell", lambda: "TLS's farewell is missing" in s.log_text())
+    done(s)
+
+
+# --- the certificate --------------------------------------------------------
+
+def checked(s):
+    r = subprocess.run([os.path.join(BIN, "nntpd"), "-c", s.conf, "-t"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return r.returncode, r.stdout + r.stderr
+
+
+def line_of(s, key):
+    with open(s.conf) as f:
+        return next(i for i, l in enumerate(f, 1) if l.lstrip().startswith(key))
+
+
+BAD = (                                        # what is done to the site, the line it is told with, what is told
+    (lambda s, p: os.unlink(p + ".pem"), "tls-certificate", "No such file"),
+    (lambda s, p: os.unlink(p + ".key"), "tls-key", "No such file"),
+    (lambda s, p: open(p + ".pem", "w").write("junk\n"), "tls-certificate", "not a certificate that can be used"),
+    (lambda s, p: open(p + ".key", "w").write("junk\n"), "tls-key", "not a key that can be used"),
+    (lambda s, p: os.rename(p + "2.key", p + ".key"), "tls-key", "key"),
+    (lambda s, p: certificate(p, "news.test", days=-1), "tls-certificate", "it has ended: 20"),
+)
+
+
+def a_bad_certificate_is_told_with_its_line_and_changes_nothing():
+    for spoil, key, why in BAD:
+        s = one()
+        p = os.path.join(s.dir, "site")
+        was = fingerprint(p)
+        certificate(p + "2", "other.test")
+        assert checked(s)[0] == 0, checked(s)
+        spoil(s, p)
+        code, text = checked(s)
+        want = "%s:%d: %s: " % (s.conf, line_of(s, key), key)
+        assert code == 2 and text.startswith(want) and why in text and "good" not in text, text
+        r = s.ctl("reload", check=False)
+        assert r.returncode != 0 and want in r.stdout + r.stderr, r
+        assert secure(s).shown() == was
+        s.proc.send_signal(signal.SIGHUP)
+        wait_for("the log to tell", lambda: want in s.log_text())
+        assert plain(s).starttls().shown() == was
+        done(s)
+
+
+def a_site_does_not_start_with_a_certificate_that_cannot_be_used():
+    s = one(start=False)
+    os.unlink(os.path.join(s.dir, "site.key"))
+    s.start(wait=False)
+    assert s.proc.wait(60 * SLOW) == 1
+    assert "tls-key: " in s.log_text(), s.log_text()
+
+
+def a_site_starts_with_one_that_has_ended_and_says_so():
+    s = one(start=False)
+    certificate(os.path.join(s.dir, "site"), "news.test", days=-1)
+    s.start()
+    assert "tls-certificate: " in s.log_text() and "it has ended: 20" in s.log_text(), s.log_text()
+    assert plain(s).cmd("DATE").startswith("111 ")
+    done(s)
+
+
+def a_certificate_that_ends_soon_is_warned_of():
+    s = one(start=False)
+    certificate(os.path.join(s.dir, "site"), "news.test", days=13)
+    code, text = checked(s)
+    assert code == 0 and "tls-certificate: " in text and "it ends soon: 20" in text and "good" in text, text
+    s.start()
+    assert "it ends soon: 20" in s.log_text()
+    certificate(os.path.join(s.dir, "site"), "news.test", days=16)
+    assert "soon" not in checked(s)[1]
+    done(s)
+
+
+def a_reload_takes_the_new_certificate_and_connections_stand():
+    s = one()
+    p = os.path.join(s.dir, "site")
+    first, old = fingerprint(p), secure(s)
+    certificate(p, "news.test")
+    assert secure(s).shown() == first
+    s.ctl("reload")
+    second = fingerprint(p)
+    wait_for("the new certificate", lambda: secure(s).shown() == second)
+    assert second != first and plain(s).starttls().shown() == second
+    assert old.cmd("DATE").startswith("111 ")
+    certificate(p, "news.test")
+    s.proc.send_signal(signal.SIGHUP)
+    wait_for("the newest certificate", lambda: secure(s).shown() == fingerprint(p))
+    assert old.cmd("DATE").startswith("111 ")
+    done(s)
+
+
+def a_reload_may_bring_the_first_certificate_and_take_the_last():
+    s = one(site="", tls_port=False)
+    assert plain(s).cmd("STARTTLS").startswith("580 ")
+    s.site = CERT
+    s.write_conf()
+    s.ctl("reload")
+    wait_for("TLS", lambda: "STARTTLS" in plain(s).caps())
+    c = plain(s).starttls()
+    s.site = ""
+    s.write_conf()
+    s.ctl("reload")
+    wait_for("no TLS", lambda: "STARTTLS" not in plain(s).caps())
+    assert c.cmd("DATE").startswith("111 ")    # who has it keeps it
+    done(s)
+
+
+def clients_are_known_by_their_certificates():
+    s = one(start=False)
+    ca, good, loner = (os.path.join(s.dir, n) for n in ("ca", "good", "loner"))
+    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", ca + ".key",
+            "-out", ca + ".pem", "-subj", "/CN=authority", "-days", "100")
+    certificate(good, "friend.test", ca=ca)
+    certificate(loner, "loner.test")
+    s.site += '\n tls-ca = "ca.pem"'
+    s.write_conf()
+    s.start()
+    for cert in (None, good, loner):           # whom nobody vouches for comes in as well: its rights are another matter
+        c = secure(s, cert=cert)
+        assert c.cmd("QUIT").startswith("205 ")
+        c.close()
+    tail = lambda p: ", TLSv1.3 by certificate %s (%s)" % (fingerprint(p), "good" if p == good else "not signed by tls-ca")
+    wait_for("the log to tell", lambda: all(tail(p) in s.log_text() for p in (good, loner)))
+    open(ca + ".pem", "w").write("junk\n")
+    code, text = checked(s)
+    assert code == 2 and text.startswith("%s:%d: tls-ca: " % (s.conf, line_of(s, "tls-ca"))), text
+    done(s)
+
+
+# --- COMPRESS ---------------------------------------------------------------
+
+def compress_follows_the_rules_of_rfc_8054():
+    """2.1, 2.2.1, 2.2.2"""
+    s = one()
+    c = plain(s)
+    assert "COMPRESS DEFLATE" in c.caps()
+    assert c.cmd("COMPRESS").startswith("501 ")
+    assert c.cmd("COMPRESS deflate!").startswith("501 ")
+    assert c.cmd("COMPRESS DEFLATE now").startswith("501 ")
+    assert c.cmd("COMPRESS SHRINK").startswith("503 ")
+    c.compress()
+    caps = c.caps()
+    assert "STARTTLS" not in caps and not any(l.startswith("COMPRESS") for l in caps) and "READER" in caps, caps
+    assert not any(l.startswith("AUTHINFO ") for l in caps), caps
+    assert c.cmd("COMPRESS DEFLATE").startswith("502 ")
+    assert c.cmd("COMPRESS SHRINK").startswith("502 ")
+    assert c.cmd("COMPRESS deflate!").startswith("501 ")
+    assert c.cmd("STARTTLS").startswith("502 ")
+    assert c.cmd("MODE READER").startswith("200 ")
+    assert c.cmd("QUIT").startswith("205 ") and c.closed()
+    assert status(s, "sessions_compressed") == "1"
+    done(s)
+    assert re.search(r", compressed \d+ in, \d+ out$", s.log_text(), re.M), s.log_text()
+
+
+def compression_stands_on_tls():
+    s = one()
+    for c in (secure(s).compress(), plain(s).starttls().compress()):
+        assert c.cmd("GROUP misc.test").startswith("211 ")
+        assert c.cmd("STARTTLS").startswith("502 ")
+        assert c.cmd("QUIT").startswith("205 ")
+    done(s)
+
+
+def the_group_stays_when_compression_begins():
+    s = one()
+    c = plain(s)
+    c.takethis(*make_article())
+    assert c.cmd("GROUP misc.test").startswith("211 1 ")
+    c.compress()
+    assert c.cmd("STAT").startswith("223 1 ")
+    done(s)
+
+
+def articles_go_both_ways_through_all_layers():
+    s = one(groups=("misc.test", "misc.other"))
+    for c in (plain(s).compress(), secure(s).compress(level=1, bits=-9), plain(s).starttls()):
+        before = int(c.cmd("GROUP misc.test").split()[1])
+        batch = [make_article(body="".join("%d some text that repeats %d\r\n" % (i, k) for k in range(i * 3))) for i in range(200)]
+        c.send("".join("CHECK %s\r\n" % mid for mid, _ in batch))
+        assert [c.line()[:4] for _ in batch] == ["238 "] * len(batch)
+        c.send(b"".join(b"TAKETHIS " + mid.encode() + b"\r\n" + wire for mid, wire in batch))
+        assert [c.line().split()[:2] for _ in batch] == [["239", mid] for mid, _ in batch]
+        assert c.cmd("GROUP misc.test").split()[1] == str(before + len(batch))
+        assert c.cmd("OVER %d-" % (before + 1)).startswith("224 ")
+        lines = c.block()
+        assert [l.split("\t")[4] for l in lines] == [mid for mid, _ in batch]
+        for mid, wire in batch[::20]:
+            assert c.cmd("BODY " + mid).startswith("222 ")
+            assert "".join(l + "\r\n" for l in c.block()) == wire.split(b"\r\n\r\n", 1)[1][:-3].decode()
+    done(s)
+
+
+def overviews_shrink():
+    s = one()
+    c = plain(s)
+    batch = [make_article(Subject="Re: What is for dinner on day %d" % i) for i in range(500)]
+    c.send(b"".join(b"TAKETHIS " + mid.encode() + b"\r\n" + wire for mid, wire in batch))
+    assert all(c.line().startswith("239 ") for _ in batch)
+    c.cmd("GROUP misc.test")
+    c.compress()
+    c.send("OVER 1-\r\n")
+    packed = plain_octets = 0
+    while not c.held.endswith(b"\r\n.\r\n"):
+        got = c.s.recv(65536)
+        packed += len(got)
+        c.held += c.unpack.decompress(got)
+        plain_octets = len(c.held)
+    assert plain_octets > 50000 and packed * 3 < plain_octets, (packed, plain_octets)
+    done(s)
+
+
+def what_stands_behind_compress_is_not_taken_for_commands():
+    s = one()
+    c = plain(s)
+    c.send("COMPRESS DEFLATE\r\nDATE\r\n")
+    assert c.line().startswith("206 ")
+    c.pack, c.unpack = zlib.compressobj(9, zlib.DEFLATED, -15), zlib.decompressobj(-15)
+    assert c.cmd("QUIT").startswith("205 ") and c.closed()
+    done(s)
+
+
+def garbage_under_compression_ends_the_connection():
+    """RFC 8054 2.2.2: invalid or corrupted data: close at once"""
+    s = one()
+    c = plain(s).compress()
+    assert c.cmd("DATE").startswith("111 ")
+    c.s.sendall(b"GROUP misc.test\r\n")
+    assert c.closed()
+    wait_for("the log to tell", lambda: "what came is not DEFLATE" in s.log_text())
+    done(s)
+
+
+def compression_can_be_kept_to_connections_in_clear_or_switched_off():
+    """RFC 8054 7"""
+    s = one(site=CERT + "\n compress = clear")
+    c = secure(s)
+    assert "COMPRESS DEFLATE" not in c.caps()
+    assert c.cmd("COMPRESS DEFLATE").startswith("403 ")
+    assert "COMPRESS DEFLATE" in plain(s).caps()
+    assert plain(s).compress().cmd("DATE").startswith("111 ")
+    s.site = CERT + "\n compress = never"
+    s.write_conf()
+    s.ctl("reload")
+    wait_for("the new rules", lambda: "COMPRESS DEFLATE" not in plain(s).caps())
+    assert plain(s).cmd("COMPRESS DEFLATE").startswith("403 ")
+    done(s)
+
+
+def rss(s):
+    with open("/proc/%d/status" % s.proc.pid) as f:
+        return next(int(l.split()[1]) for l in f if l.startswith("VmRSS"))
+
+
+def a_bomb_takes_no_memory():
+    s = one()
+    c = plain(s).compress()
+    assert c.cmd("DATE").startswith("111 ")
+    before, zeros = rss(s), bytes(1 << 20)
+    for _ in range(300):
+        c.s.sendall(c.pack.compress(zeros))    # one endless line
+    c.send(b"\r\nDATE\r\n")
+    assert c.line()[:3] in ("500", "501")
+    assert c.line().startswith("111 ")
+    assert rss(s) - before < 20000 * SLOW, (before, rss(s))
+    done(s)
+
+
+def one_who_reads_nothing_stops_being_read():
+    """Backpressure holds through the layers, and the connection goes on afterwards."""
+    s = one()
+    c = plain(s)
+    mid, wire = make_article(body="".join("%x\r\n" % random.getrandbits(400) for _ in range(2000)))
+    assert c.takethis(mid, wire).startswith("239 ")
+    for c in (plain(s).compress(), secure(s)):
+        before, n = rss(s), 200
+        c.send("".join("BODY %s\r\n" % mid for _ in range(n)))
+        other = plain(s)
+        for _ in range(50):
+            assert other.cmd("DATE").startswith("111 ")
+        assert rss(s) - before < 20000 * SLOW
+        for _ in range(n):
+            assert c.line().startswith("222 ")
+            assert len(c.block()) == 2000
+        assert c.cmd("DATE").startswith("111 ")
+    done(s)
+
+
+main([starttls_makes_the_session_new, what_stands_behind_starttls_is_discarded, without_a_certificate_starttls_is_580,
+      a_failed_handshake_ends_the_connection_and_no_other, old_versions_are_refused,
+      a_client_for_another_protocol_is_refused, tls_from_the_start_greets_when_it_stands,
+      strangers_hear_502_through_tls_too, stopping_waits_for_no_handshake, an_end_without_farewell_is_logged_as_such,
+      a_bad_certificate_is_told_with_its_line_and_changes_nothing,
+      a_site_does_not_start_with_a_certificate_that_cannot_be_used, a_site_starts_with_one_that_has_ended_and_says_so,
+      a_certificate_that_ends_soon_is_warned_of, a_reload_takes_the_new_certificate_and_connections_stand,
+      a_reload_may_bring_the_first_certificate_and_take_the_last, clients_are_known_by_their_certificates,
+      compress_follows_the_rules_of_rfc_8054, compression_stands_on_tls, the_group_stays_when_compression_begins,
+      articles_go_both_ways_through_all_layers, overviews_shrink, what_stands_behind_compress_is_not_taken_for_commands,
+      garbage_under_compression_ends_the_connection, compression_can_be_kept_to_connections_in_clear_or_switched_off,
+      a_bomb_takes_no_memory, one_who_reads_nothing_stops_being_read])
