@@ -48,7 +48,7 @@ static int month_days(int64_t y, int m)
 /* Put together and check.  A leap second is taken as the next minute. */
 static int make_time(int64_t y, int mon, int d, int h, int min, int s, int zone_minutes, int64_t *t)
 {
-    if (y < 1900 || y > 9999 || mon < 1 || mon > 12 || d < 1 || d > month_days(y, mon) || h > 23 || min > 59 || s > 60)
+    if (y < 1900 || mon < 1 || mon > 12 || d < 1 || d > month_days(y, mon) || h > 23 || min > 59 || s > 60)
         return -1;
     *t = days_of(y, mon, d) * 86400 + h * 3600 + min * 60 + s - (int64_t)zone_minutes * 60;
     /* the zone must not carry it out of what can be written again */

@@ -1,7 +1,9 @@
 /* article/header: the index over header lines, their faults, and what a poster may write. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "article/header.h"
+#include "lib/mem.h"
 #include "tests/kit.h"
 
 static struct span word(bool valid)
@@ -102,6 +104,56 @@ static void a_field_is_name_and_content_behind_one_blank(void **state)
     assert_false(headers_next(head, &at, &f));
 }
 
+/* A copy with nothing behind it, so that a sanitizer sees who reads beyond. */
+static struct span exact(const char *text)
+{
+    size_t n = strlen(text);
+
+    return (struct span){ n > 0 ? memcpy(xmalloc(n), text, n) : xmalloc(0), n };
+}
+
+static void odd_lines_are_cut_where_they_can_be(void **state)
+{
+    static const struct { const char *line, *name, *body; } t[] = {
+        { "A: b\r\n", "A", "b" }, { "A: b", "A", "b" }, { "A:b\r\n", "A", "b" }, { "A:", "A", "" }, { "A:\r\n", "A", "" },
+        { "A: ", "A", "" }, { "A", "A", "" }, { "A\r\n", "A", "" }, { ":", "", "" }, { "\r\n", "", "" }, { "\n", "\n", "" },
+        { "A: b\r", "A", "b\r" }, { "A: b\n", "A", "b\n" }, { "A: b:c\r\n", "A", "b:c" }, { "A\r\n B: c\r\n", "A\r\n B", "c" },
+        { "A:\r\n b\r\n", "A", "\r\n b" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        struct span line = exact(t[i].line);
+        struct hdr_field f;
+        size_t at = 0;
+
+        assert_true(headers_next(line, &at, &f));
+        if (at != line.n || !span_eq(f.name, span_of(t[i].name)) || !span_eq(f.body, span_of(t[i].body)))
+            fail_msg("row %zu: name \"%.*s\", body \"%.*s\"", i, SPAN_F(f.name), SPAN_F(f.body));
+        free((void *)(uintptr_t)line.p);
+    }
+}
+
+static void a_body_is_told_without_what_is_blank_around_it(void **state)
+{
+    static const char *const bodies[] = { "a\r\n", " a\r\n", "  \t a \t\r\n", "\r\n a\r\n", " \r\n\t\r\n a\r\n \r\n \r\n", " a\r\r\n",
+                                          " \n a\n\r\n", " \r\ra\n\n\r\n" };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+        struct headers h = { 0 };
+        struct buf head = { 0 };
+        size_t at = 0;
+
+        buf_printf(&head, "Subject:%s", bodies[i]);
+        assert_true(headers_next(buf_span(&head), &at, &h.field[HDR_SUBJECT]));
+        h.count[HDR_SUBJECT] = 1;
+        if (!span_eq(hdr_body(&h, HDR_SUBJECT), SPAN("a")))
+            fail_msg("row %zu: \"%.*s\"", i, SPAN_F(hdr_body(&h, HDR_SUBJECT)));
+        buf_fini(&head);
+    }
+}
+
 static void faults_of_header_lines_are_told_apart(void **state)
 {
     static const struct { const char *head; enum hdr_fault fault; const char *where; } t[] = {
@@ -132,10 +184,11 @@ static void faults_of_header_lines_are_told_apart(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
-        struct span where = SPAN("");
+        struct span where = SPAN(""), head = exact(t[i].head);
 
-        if (headers_read(&h, span_of(t[i].head), &where) != t[i].fault || !span_eq(where, span_of(t[i].where)))
+        if (headers_read(&h, head, &where) != t[i].fault || !span_eq(where, span_of(t[i].where)))
             fail_msg("row %zu, at \"%.*s\"", i, SPAN_F(where));
+        free((void *)(uintptr_t)head.p);
     }
     assert_int_equal(headers_read(&h, (struct span){ 0 }, &(struct span){ 0 }), HDR_OK);
 }
@@ -236,6 +289,7 @@ int main(void)
         cmocka_unit_test(fields_of_posts_are_as_the_table_says), cmocka_unit_test(absent_text_is_no_name_and_no_body),
         cmocka_unit_test(comments_and_folding_go_as_the_table_says), cmocka_unit_test(words_are_added_behind_what_is_there),
         cmocka_unit_test(a_field_is_name_and_content_behind_one_blank), cmocka_unit_test(faults_of_header_lines_are_told_apart),
+        cmocka_unit_test(odd_lines_are_cut_where_they_can_be), cmocka_unit_test(a_body_is_told_without_what_is_blank_around_it),
         cmocka_unit_test(doubles_are_counted_and_the_first_is_kept),
         cmocka_unit_test(a_field_of_blanks_is_there_but_does_not_count),
         cmocka_unit_test(names_are_known_in_any_case_and_whole),
