@@ -101,20 +101,20 @@ enum cache_answer his_cache_get(struct his_cache *c, const struct msgid_key *k)
     return a;
 }
 
-void his_cache_met(struct his_cache *c, const struct msgid_key *k)
+void his_cache_met(struct his_cache *c, const struct msgid_key *k, enum cache_answer what)
 {
     struct set *s = enter(c, k);
 
-    put(s, k, CACHE_MET);
+    put(s, k, what);
     leave(s);
 }
 
-void his_cache_published(struct his_cache *c, const struct msgid_key *k)
+void his_cache_published(struct his_cache *c, const struct msgid_key *k, enum cache_answer what)
 {
     struct set *s = enter(c, k);
 
     s->published++;
-    put(s, k, CACHE_MET);
+    put(s, k, what);
     leave(s);
 }
 
@@ -138,14 +138,32 @@ bool his_cache_in_vain(struct his_cache *c, const struct msgid_key *k, uint32_t 
     return still;
 }
 
+static struct set *enter_nth(struct his_cache *c, uint32_t i)
+{
+    struct msgid_key k = { .b = { [4] = (uint8_t)i, (uint8_t)(i >> 8), (uint8_t)(i >> 16), (uint8_t)(i >> 24) } };
+
+    return enter(c, &k);
+}
+
 void his_cache_clear(struct his_cache *c)
 {
     for (uint32_t i = 0; i < c->sets; i++) {
-        struct msgid_key k = { .b = { [4] = (uint8_t)i, (uint8_t)(i >> 8), (uint8_t)(i >> 16), (uint8_t)(i >> 24) } };
-        struct set *s = enter(c, &k);
+        struct set *s = enter_nth(c, i);
 
         s->published++;                     /* a look under way saw what is no more */
         memset(s->what, 0, sizeof s->what);
+        leave(s);
+    }
+}
+
+void his_cache_forget(struct his_cache *c)
+{
+    for (uint32_t i = 0; i < c->sets; i++) {
+        struct set *s = enter_nth(c, i);
+
+        for (int w = 0; w < WAYS; w++)
+            if (s->what[w] == CACHE_REMEMBERED)
+                s->what[w] = CACHE_NONE;
         leave(s);
     }
 }

@@ -23,14 +23,15 @@
 
 struct his_cache;
 
-enum cache_answer { CACHE_NONE, CACHE_NEW, CACHE_MET };
+enum cache_answer { CACHE_NONE, CACHE_NEW, CACHE_MET /* kept */, CACHE_REMEMBERED /* met, may be forgotten */ };
 
 struct his_cache *his_cache_new(uint32_t entries);
 void his_cache_free(struct his_cache **c);
 enum cache_answer his_cache_get(struct his_cache *c, const struct msgid_key *k);
 
-void his_cache_met(struct his_cache *c, const struct msgid_key *k);         /* found in the database */
-void his_cache_published(struct his_cache *c, const struct msgid_key *k);   /* is there from now on  */
+/* Found in the database; is there from now on ('what': MET or REMEMBERED). */
+void his_cache_met(struct his_cache *c, const struct msgid_key *k, enum cache_answer what);
+void his_cache_published(struct his_cache *c, const struct msgid_key *k, enum cache_answer what);
 
 /* Begin a look at the database, and note that it was in vain.  False: read it
  * again, something was published meanwhile. */
@@ -38,5 +39,6 @@ uint32_t his_cache_look(struct his_cache *c, const struct msgid_key *k);
 bool his_cache_in_vain(struct his_cache *c, const struct msgid_key *k, uint32_t look);
 
 void his_cache_clear(struct his_cache *c);
+void his_cache_forget(struct his_cache *c);          /* what may be forgotten: ask the database again */
 
 #endif

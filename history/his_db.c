@@ -10,18 +10,33 @@
  *     refused         kept if newer   refused   expired   cancelled
  *     expired         kept if newer   expired   expired   cancelled
  *     cancelled       cancelled, always: also when the cancel came first
+ *
+ * One that was forgotten counts as nothing.  That is decided by the log alone (a
+ * record names the day), never by the row having been swept away already: so the
+ * same log gives the same history.
  */
 #include "history/his_db.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/bytes.h"
 #include "lib/mem.h"
 
-#define VALUE_SIZE 32
+#define VALUE_SIZE     32
+#define FORGOTTEN_SIZE 12
 
-struct his_db { struct bdb_tree *tree; };
+/* Both only grow while records are applied: one who reads them between two
+ * changes takes less for forgotten than is, never more. */
+struct his_db {
+    struct bdb_tree *tree;
+    _Atomic uint32_t day;               /* rows of before this day                        */
+    _Atomic uint64_t seq;               /* that were written by a record before this one  */
+    atomic_bool known;                  /* both were read: without them nothing can be said */
+};
+
+static const struct span FORGOTTEN = { "forgotten", 9 };
 
 static void pack(char v[VALUE_SIZE], const struct his_entry *e)
 {
@@ -58,6 +73,7 @@ struct his_db *his_db_open(struct bdb *b, struct err *e)
         return NULL;
     d = xcalloc(1, sizeof *d);
     d->tree = tree;
+    (void)his_db_load_forgotten(d, e);  /* if not now, then with the first question */
     return d;
 }
 
@@ -67,17 +83,80 @@ void his_db_close(struct his_db **d)
     *d = NULL;
 }
 
+/* ---- what was forgotten ---- */
+
+bool his_db_forgets(const struct his_db *d, const struct his_entry *e)
+{
+    return e->state != HIS_KEPT && e->day < d->day && e->seq < d->seq;
+}
+
+void his_db_forget(struct his_db *d, struct txn *t, uint32_t day, uint64_t seq)
+{
+    char v[FORGOTTEN_SIZE];
+
+    put32(v, day);
+    put64(v + 4, seq);
+    txn_put(t, d->tree, FORGOTTEN, (struct span){ v, sizeof v });
+}
+
+void his_db_forgotten(struct his_db *d, uint32_t day, uint64_t seq)
+{
+    d->day = day;
+    d->seq = seq;
+}
+
+int his_db_load_forgotten(struct his_db *d, struct err *e)
+{
+    char v[FORGOTTEN_SIZE] = { 0 };
+    size_t n;
+    int rc = bdb_get(d->tree, FORGOTTEN, v, sizeof v, &n, e);
+
+    if (rc == 1 && n != sizeof v)
+        return err_set(e, "history: the note of what was forgotten has %zu octets", n);
+    if (rc >= 0) {
+        his_db_forgotten(d, get32(v), get64(v + 4));
+        d->known = true;
+    }
+    return rc < 0 ? -1 : 0;
+}
+
+static int know(struct his_db *d, struct err *e)
+{
+    return d->known ? 0 : his_db_load_forgotten(d, e);
+}
+
+uint32_t his_db_forgotten_day(const struct his_db *d)
+{
+    return d->day;
+}
+
+bool his_db_drop(struct his_db *d, struct txn *t, const struct msgid_key *k)
+{
+    struct his_entry there;
+    struct span was;
+
+    if (!txn_get(t, d->tree, key_span(k), &was) || was.n != VALUE_SIZE)
+        return false;
+    unpack(&there, was.p);
+    if (!his_db_forgets(d, &there))
+        return false;
+    txn_del(t, d->tree, key_span(k));
+    return true;
+}
+
+/* ---- rows ---- */
+
 int his_db_get(struct his_db *d, const struct msgid_key *k, struct his_entry *entry, struct err *e)
 {
     char v[VALUE_SIZE];
     size_t n;
-    int rc = bdb_get(d->tree, key_span(k), v, sizeof v, &n, e);
+    int rc = know(d, e) != 0 ? -1 : bdb_get(d->tree, key_span(k), v, sizeof v, &n, e);
 
     if (rc == 1 && n != sizeof v)
         return err_set(e, "history: a row of %zu octets", n);
     if (rc == 1)
         unpack(entry, v);
-    return rc;
+    return rc == 1 && his_db_forgets(d, entry) ? 0 : rc;
 }
 
 static bool replaces(const struct his_entry *there, const struct his_entry *comes)
@@ -99,40 +178,55 @@ void his_db_merge(struct his_db *d, struct txn *t, const struct msgid_key *k, co
     struct his_entry there;
     struct span was;
 
+    if (!d->known) {
+        txn_fail(t, "history: what was forgotten could not be read");
+        return;
+    }
     if (!fresh && txn_get(t, d->tree, key_span(k), &was) && was.n == VALUE_SIZE) {
         memcpy(v, was.p, sizeof v);
         unpack(&there, v);
-        if (!replaces(&there, entry))
+        if (!his_db_forgets(d, &there) && !replaces(&there, entry))
             return;
     }
     pack(v, entry);
     txn_put(t, d->tree, key_span(k), (struct span){ (const char *)v, sizeof v });
 }
 
-struct gather { struct msgid_key *keys; int n, most; };
+struct gather {
+    const struct his_db *d;
+    struct msgid_key *keys, last;
+    int  n, rows, most;
+    bool forgotten;
+};
 
 static bool gather_key(struct span key, struct span value, void *arg)
 {
     struct gather *g = arg;
+    struct his_entry e;
 
-    (void)value;
-    if (key.n == sizeof g->keys[0].b)
-        memcpy(g->keys[g->n++].b, key.p, key.n);
-    return g->n < g->most;
+    if (key.n != sizeof g->last.b)
+        return true;
+    memcpy(g->last.b, key.p, key.n);
+    g->rows++;
+    if (value.n == VALUE_SIZE)
+        unpack(&e, value.p);
+    if ((value.n == VALUE_SIZE && his_db_forgets(g->d, &e)) == g->forgotten)
+        g->keys[g->n++] = g->last;
+    return g->rows < g->most;
 }
 
-int his_db_keys(struct his_db *d, struct msgid_key *from, struct msgid_key *keys, int most, bool *at_end,
+int his_db_keys(struct his_db *d, struct msgid_key *from, struct msgid_key *keys, int most, bool forgotten, bool *at_end,
                 struct bdb_bulk *bulk, struct err *e)
 {
-    struct gather g = { keys, 0, most };
+    struct gather g = { .d = d, .keys = keys, .most = most, .forgotten = forgotten };
 
-    if (bdb_scan(d->tree, key_span(from), SPAN(""), bulk, gather_key, &g, e) != 0)
+    if (know(d, e) != 0 || bdb_scan(d->tree, key_span(from), SPAN(""), bulk, gather_key, &g, e) != 0)
         return -1;
-    *at_end = g.n < most;
-    if (g.n == 0)
+    *at_end = g.rows < most;
+    if (g.rows == 0)
         return 0;
     /* on from the next key in order: this one plus one; behind the last of all there is nothing */
-    *from = keys[g.n - 1];
+    *from = g.last;
     for (int i = sizeof from->b - 1; i >= 0 && ++from->b[i] == 0; i--)
         if (i == 0)
             *at_end = true;
@@ -141,5 +235,5 @@ int his_db_keys(struct his_db *d, struct msgid_key *from, struct msgid_key *keys
 
 int his_db_empty(struct his_db *d, struct err *e)
 {
-    return bdb_empty(d->tree, e);
+    return bdb_empty(d->tree, e) != 0 ? -1 : his_db_load_forgotten(d, e);
 }

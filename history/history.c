@@ -26,6 +26,7 @@
 #include "history/his_claims.h"
 #include "history/his_db.h"
 #include "history/his_filter.h"
+#include "history/his_sweep.h"
 #include "history/his_waiting.h"
 #include "lib/lock.h"
 #include "lib/log.h"
@@ -45,6 +46,7 @@ struct his {
     struct his_cache  *cache;
     struct his_claims *claims;
     struct his_waiting *waiting;
+    struct his_sweep  *sweep;
     atomic_bool        ready;
     _Alignas(64) struct lock filter_lock;   /* "history.filter": who adds; 'closing'   */
     struct cond        wake;
@@ -68,6 +70,11 @@ static struct tally *tally(struct his *h)
     return &h->tally[mine % TALLIES];
 }
 
+static enum cache_answer met_as(const struct his_entry *e)
+{
+    return e->state == HIS_KEPT ? CACHE_MET : CACHE_REMEMBERED;
+}
+
 /* Return false when history is closing. */
 static bool filter_add(struct his *h, const struct msgid_key *keys, int n)
 {
@@ -88,7 +95,7 @@ static int load_all(struct his *h, struct msgid_key *keys, struct bdb_bulk *bulk
     bool at_end = false;
 
     while (!at_end) {
-        int n = his_db_keys(h->db, &from, keys, LOAD_KEYS, &at_end, bulk, e);
+        int n = his_db_keys(h->db, &from, keys, LOAD_KEYS, false, &at_end, bulk, e);
 
         if (n < 0)
             return -1;
@@ -151,6 +158,7 @@ struct his *his_open(const struct his_options *o, struct err *e)
     h->filter = his_filter_new();
     h->cache = his_cache_new(o->cache_entries > 0 ? o->cache_entries : 1u << 18);
     h->claims = his_claims_new(o->claim_us);
+    h->sweep = his_sweep_new(db);
     lock_init(&h->filter_lock, "history.filter");
     cond_init(&h->wake);
     thread_start(&h->loader, "history.filter", load_filter, h);
@@ -170,6 +178,7 @@ void his_close(struct his **his)
     pthread_join(h->loader, NULL);
     his_waiting_close(&h->waiting);
     his_claims_free(&h->claims);
+    his_sweep_free(&h->sweep);
     his_cache_free(&h->cache);
     his_filter_free(&h->filter);
     his_db_close(&h->db);
@@ -193,7 +202,7 @@ enum his_answer his_peek(struct his *h, const struct msgid_key *key)
 {
     enum cache_answer there = his_cache_get(h->cache, key);
 
-    if (there == CACHE_MET) {
+    if (there == CACHE_MET || there == CACHE_REMEMBERED) {
         count(&tally(h)->cache_hits);
         return HIS_SEEN;
     }
@@ -218,7 +227,7 @@ enum his_answer his_look(struct his *h, const struct msgid_key *key, struct his_
         look = his_cache_look(h->cache, key);
         switch (his_db_get(h->db, key, &found, e)) {
         case 1:
-            his_cache_met(h->cache, key);
+            his_cache_met(h->cache, key, met_as(&found));
             if (entry != NULL)
                 *entry = found;
             return HIS_SEEN;
@@ -242,6 +251,7 @@ static bool still_new(void *arg)
 
     switch (his_cache_get(a->h->cache, a->key)) {
     case CACHE_MET:
+    case CACHE_REMEMBERED:
         a->answer = HIS_SEEN;
         break;
     case CACHE_NEW:
@@ -303,11 +313,51 @@ void his_apply(struct his *h, struct txn *t, const struct msgid_key *key, const 
 
 void his_published(struct his *h, const struct msgid_key *key, const struct his_entry *entry)
 {
-    (void)entry;
     if (!his_filter_has(h->filter, key))
         filter_add(h, key, 1);
-    his_cache_published(h->cache, key);
+    his_cache_published(h->cache, key, met_as(entry));
     his_claims_end(h->claims, key);
+}
+
+/* ---- forgetting ---- */
+
+void his_forget(struct his *h, struct txn *t, uint32_t day, uint64_t seq)
+{
+    if (day > his_db_forgotten_day(h->db))
+        his_db_forget(h->db, t, day, seq);
+}
+
+void his_forgotten(struct his *h, uint32_t day, uint64_t seq)
+{
+    if (day <= his_db_forgotten_day(h->db))
+        return;
+    his_db_forgotten(h->db, day, seq);
+    his_cache_forget(h->cache);
+}
+
+uint32_t his_forgotten_day(const struct his *h)
+{
+    return his_db_forgotten_day(h->db);
+}
+
+bool his_forgets(const struct his *h, const struct his_entry *e)
+{
+    return his_db_forgets(h->db, e);
+}
+
+int his_sweep(struct his *h, int rows, struct err *e)
+{
+    return his_sweep_look(h->sweep, rows, e);
+}
+
+unsigned his_swept(struct his *h, struct txn *t)
+{
+    return his_sweep_drop(h->sweep, t);
+}
+
+bool his_sweep_over(const struct his *h)
+{
+    return his_sweep_done(h->sweep);
 }
 
 /* ---- cancels that wait: his_waiting.c ---- */
@@ -344,7 +394,7 @@ void his_settle_published(struct his *h, const struct msgid_key *target)
 
 int his_recall(struct his *h, struct err *e)
 {
-    return his_waiting_load(h->waiting, e);
+    return his_db_load_forgotten(h->db, e) != 0 ? -1 : his_waiting_load(h->waiting, e);
 }
 
 int his_empty(struct his *h, struct err *e)

@@ -2,7 +2,8 @@
  *
  * Threads:  his_peek, his_claim and his_release may be called on any thread and
  *           never wait for the disk.  his_look may wait: call it from the disk
- *           lane.  his_apply and his_published from the applier.
+ *           lane.  his_apply, his_forget and what follows them from the applier;
+ *           his_sweep by one at a time.
  * Crash:    what was applied is as durable as the database; claims do not
  *           survive: the peer will be asked again.
  * Memory:   24 bits an id for the filter, a fixed cache of the newest answers,
@@ -98,8 +99,8 @@ void his_wait_published(struct his *h, const struct his_wait *one);
 void his_settle(struct his *h, struct txn *t, const struct msgid_key *target);
 void his_settle_published(struct his *h, const struct msgid_key *target);
 
-/* Read again from the database what waits: before anything is applied, at start and
- * after bdb_reopen. */
+/* Read again from the database what waits and what was forgotten: before anything
+ * is applied, at start and after bdb_reopen. */
 int  his_recall(struct his *h, struct err *e) need_result;
 
 /* Within the applier's transaction.  Twice changes nothing; a cancelled or
@@ -108,6 +109,22 @@ void his_apply(struct his *h, struct txn *t, const struct msgid_key *key, const 
 
 /* The transaction was committed: answers now see it, and its claim is over. */
 void his_published(struct his *h, const struct msgid_key *key, const struct his_entry *entry);
+
+/* Ids that are refused, expired or cancelled, came before 'day' (since 1970) and
+ * were told by a record before 'seq', are as if never met.  his_forget within the
+ * applier's transaction, alone in it; his_forgotten when it was committed.  A day that is not
+ * later than the last changes nothing. */
+void his_forget(struct his *h, struct txn *t, uint32_t day, uint64_t seq);
+void his_forgotten(struct his *h, uint32_t day, uint64_t seq);
+uint32_t his_forgotten_day(const struct his *h);
+bool his_forgets(const struct his *h, const struct his_entry *e);   /* is it such a one? */
+
+/* Take rows of forgotten ids out of the database, some at a time: look at the
+ * next 'rows' (may wait for the disk; return how many can go, or -1), then, in a
+ * transaction, let them go (return how many went).  Changes no answer. */
+int his_sweep(struct his *h, int rows, struct err *e);
+unsigned his_swept(struct his *h, struct txn *t);
+bool his_sweep_over(const struct his *h);                          /* all is done for now; any thread */
 
 int  his_empty(struct his *h, struct err *e) need_result;           /* rebuild */
 

@@ -258,9 +258,11 @@ static bool wait_for_work(struct applier *a, bool *unwell)
     if (a->busy)
         s->applying = false;
     a->busy = false;
+    if (s->keeper_waits)
+        cond_signal(&s->turn);
     if (s->db.on && !s->committed_all)
         (void)cond_wait_us(&s->ready, &s->lock, (long)s->retry_us);
-    while (s->applying || (!s->db.on && s->durable.first == NULL && !s->committed_all))
+    while (s->applying || s->keeper_waits || (!s->db.on && s->durable.first == NULL && !s->committed_all))
         cond_wait(&s->ready, &s->lock);
     *unwell = s->db.on;
     chain_join(&a->todo, &s->durable);

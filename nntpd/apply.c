@@ -4,6 +4,7 @@
  *     ARTICLE     kept         high, count          a row a group
  *     REFUSED     refused
  *     CANCEL      cancelled
+ *     FORGET      forgotten: refused, expired, cancelled ids of before a day
  *     GROUP ...   -            the group            -
  *
  * What a cancel takes away, and what waits for whom: apply_cancel.c.
@@ -151,6 +152,7 @@ static void apply_record(const struct run *run, struct txn *t, const struct appl
 {
     const struct record *r = it->rec;
     struct his_entry entry;
+    uint32_t day;
 
     switch (r->kind) {
     case RECORD_ARTICLE:
@@ -165,6 +167,10 @@ static void apply_record(const struct run *run, struct txn *t, const struct appl
     case RECORD_UNGROUP:
     case RECORD_SNAPSHOT:
         groups_apply(run->ix->groups, t, r);
+        break;
+    case RECORD_FORGET:
+        if (record_forget_day(r->data, &day))
+            his_forget(run->ix->his, t, day, r->seq);
         break;
     case RECORD_REMOVED:
         break;                      /* nothing removes by age yet: only the format knows it */
@@ -217,6 +223,8 @@ int apply_run(struct indexes *ix, const struct apply_item *items, unsigned n, st
 
 void apply_publish(struct indexes *ix, const struct apply_item *items, unsigned n)
 {
+    uint32_t day;
+
     groups_publish(ix->groups);
     for (unsigned i = 0; i < n; i++) {
         const struct record *r = items[i].rec;
@@ -224,5 +232,7 @@ void apply_publish(struct indexes *ix, const struct apply_item *items, unsigned 
 
         if (r->kind == RECORD_ARTICLE || r->kind == RECORD_REFUSED || r->kind == RECORD_CANCEL)
             his_published(ix->his, &r->key, &entry);
+        else if (r->kind == RECORD_FORGET && record_forget_day(r->data, &day))
+            his_forgotten(ix->his, day, r->seq);
     }
 }

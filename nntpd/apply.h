@@ -1,7 +1,8 @@
 /* apply.h - THE function that makes a record of the log show in the indexes.
  *
  * Used live (the applier), at start-up (the log's tail) and by rebuild (all of
- * the log); nothing else writes history, groups or overview.
+ * the log); nothing else writes history, groups or overview.  (store_forget takes
+ * rows out of history that mean nothing any more, which changes no answer.)
  *
  * Threads:  one at a time (the applier; at start, main).
  * Crash:    a run is one transaction, with the note "applied up to" in it.
@@ -44,7 +45,8 @@ struct apply_item {
 };
 
 /* What takes something away, or is waited for, looks up what is there already: it
- * stands alone in its run.  Ask when all before it is applied and published. */
+ * stands alone in its run.  So does a FORGET, whose effect all behind it sees.  Ask
+ * when all before it is applied and published. */
 bool apply_alone(const struct indexes *ix, const struct record *r);
 
 /* THE rule who may cancel: an article with locks (RFC 8315) only he who has a key; one

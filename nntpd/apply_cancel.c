@@ -46,6 +46,7 @@ bool apply_alone(const struct indexes *ix, const struct record *r)
 {
     switch (r->kind) {
     case RECORD_CANCEL:
+    case RECORD_FORGET:
         return true;
     case RECORD_ARTICLE:
         return r->cancels != CANCELS_NOTHING || his_awaited(ix->his, &r->key);

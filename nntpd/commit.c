@@ -264,7 +264,7 @@ static void hand_on(struct store *s, struct batch *b)
     s->counts.batches++;
     if (b->subs.n > s->counts.largest_batch)
         s->counts.largest_batch = b->subs.n;
-    here = b->subs.n == 1 && !s->applying && s->durable.first == NULL && s->queue.first == NULL && !s->db.on;
+    here = b->subs.n == 1 && !s->applying && !s->keeper_waits && s->durable.first == NULL && s->queue.first == NULL && !s->db.on;
     s->unapplied += b->subs.n;
     if (here) {
         s->applying = true;
@@ -272,6 +272,8 @@ static void hand_on(struct store *s, struct batch *b)
         applier_do(s, &b->subs);
         lock_get(&s->lock);
         s->applying = false;
+        if (s->keeper_waits)
+            cond_signal(&s->turn);
     }
     chain_join(&s->durable, &b->subs);
     if (s->durable.first != NULL || s->db.on)

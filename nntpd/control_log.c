@@ -29,6 +29,7 @@ static const char *kind_name(enum record_kind k)
     case RECORD_UNGROUP: return "ungroup";
     case RECORD_SNAPSHOT: return "snapshot";
     case RECORD_REMOVED: return "removed";
+    case RECORD_FORGET: return "forget";
     }
     return "unknown";
 }

@@ -89,6 +89,7 @@ static void store(struct rows *r, struct nntpd *n)
     number(r, "history.looks", h.looks);
     number(r, "history.false_hits", h.false_hits);
     number(r, "history.claims", h.claims);
+    number(r, "history.swept", c.swept);
 }
 
 static void sessions(struct rows *r, struct nntpd *n)

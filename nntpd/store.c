@@ -426,6 +426,7 @@ static void *keeper_run(void *arg)
             break;
         lock_put(&s->lock);
         keep(s);
+        store_forget(s);
         lock_get(&s->lock);
     }
     lock_put(&s->lock);
@@ -458,6 +459,7 @@ void store_close(struct store **sp)
     lock_get(&s->lock);
     s->stopping = true;
     cond_signal(&s->work);
+    cond_signal(&s->turn);
     lock_put(&s->lock);
     pthread_join(s->committer, NULL);
     pthread_join(s->applier, NULL);

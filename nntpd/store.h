@@ -36,11 +36,16 @@ struct store_options {
     enum artlog_fsync fsync;
     int64_t  fsync_interval_us;
     int64_t  claim_us;
+    int64_t  remember_us;           /* as store_remember                                     */
 };
 
 /* Take the lock, recover, start the threads.  'progress' may be NULL. */
 typedef void progress_fn(const char *what, uint64_t done, uint64_t total, void *arg);
 struct store *store_open(const struct store_options *o, progress_fn *progress, void *arg, struct err *e);
+
+/* Ids that are not kept are remembered for so long after they came; 0: for ever.
+ * From any thread; older ones are forgotten in the background, a day at a time. */
+void store_remember(struct store *s, int64_t us);
 
 /* Finish what is queued, checkpoint, give the lock back. */
 void store_close(struct store **s);
@@ -124,6 +129,7 @@ int64_t store_verify(struct store *s, progress_fn *progress, tell_fn *tell, void
 struct store_counts {
     uint64_t stored, refused, later, batches, largest_batch, bytes;
     uint64_t queued, queued_bytes, applied_seq, published_seq;
+    uint64_t swept;                           /* rows of forgotten ids taken out of history */
     int64_t  append_us, sync_us, apply_us;    /* sums */
 };
 void store_counts(struct store *s, struct store_counts *out);

@@ -207,10 +207,12 @@ struct store *store_open_rooms(const struct store_options *o, bool fresh, struct
     s->lock_fd = -1;
     s->retry_us = RETRY_US;
     s->keeper_us = KEEPER_US;
+    s->remember_us = o->remember_us;
     lock_init(&s->lock, "store");
     cond_init(&s->work);
     cond_init(&s->ready);
     cond_init(&s->tick);
+    cond_init(&s->turn);
     s->ix.on_gone = on_gone;
     s->ix.on_gone_arg = s;
     chain_init(&s->queue);
@@ -232,6 +234,7 @@ void store_close_rooms(struct store **sp)
     cond_fini(&s->work);
     cond_fini(&s->ready);
     cond_fini(&s->tick);
+    cond_fini(&s->turn);
     lock_fini(&s->lock);
     free(s->gone);
     free(s->owed);

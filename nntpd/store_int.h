@@ -44,10 +44,13 @@ struct store {
 
     struct lock    lock;                    /* "store": all below                                   */
     struct cond    work, ready, tick;       /* for the committer, the applier, the keeper           */
+    struct cond    turn;                    /* the keeper wants to be in the applier's place        */
     struct chain   queue, durable;
     unsigned       unapplied;               /* durable and not yet published                        */
     bool           applying;                /* the applier, or the committer in its place, is at it    */
+    bool           keeper_waits;            /* the keeper is to be next                             */
     bool           stopping, committed_all, keeper_stop;
+    int64_t        remember_us;
     struct trouble log, db;
     struct waiter *waiters;
     uint64_t       epoch;
@@ -56,6 +59,10 @@ struct store {
     struct store_counts counts;
     void         (*on_publish)(uint64_t, void *);
     void          *on_publish_arg;
+
+    /* the keeper's alone */
+    _Atomic uint32_t forget_asked;          /* the day of the last RECORD_FORGET it submitted; 0 by
+                                               the applier: that could not be stored                */
 
     /* the committer's alone */
     bool           drain;                   /* publish all before the next batch is numbered        */
@@ -92,6 +99,9 @@ void applier_do(struct store *s, struct chain *subs);
 void applier_init(struct store *s);
 void applier_fini(struct store *s);
 void committer_snapshot(struct buf *data, void *arg);      /* an artlog_snapshot_fn */
+
+/* store_forget.c: the keeper, once in its turn */
+void store_forget(struct store *s);
 
 /* store_recover.c */
 int store_recover(struct store *s, progress_fn *progress, void *arg, struct err *e) need_result;

@@ -116,6 +116,9 @@ void log_reader_free(struct log_reader **r);
 /* The first record that is still there, and the first that arrived at or after
  * a time (for refeed; by the segments' first arrival times, then a walk). */
 uint64_t artlog_first_seq(struct artlog *l);
+/* No record was ever in the log that arrived before this, as far as its first segment
+ * tells: 0 when others went before it, INT64_MAX when there is none. */
+int64_t artlog_oldest_us(struct artlog *l);
 int artlog_seq_at(struct artlog *l, int64_t arrived_us, uint64_t *seq, struct err *e);
 
 #endif

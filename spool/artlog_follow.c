@@ -275,6 +275,18 @@ uint64_t artlog_first_seq(struct artlog *l)
     return seq;
 }
 
+int64_t artlog_oldest_us(struct artlog *l)
+{
+    struct segment *s;
+    int64_t us;
+
+    if (segment_after(l, 0, &s, NULL) != 0 || s == NULL)
+        return INT64_MAX;
+    us = s->number == 1 ? s->head.first_arrived_us : 0;
+    segment_put(s);
+    return us;
+}
+
 int artlog_seq_at(struct artlog *l, int64_t arrived_us, uint64_t *seq, struct err *e)
 {
     struct log_reader *r;

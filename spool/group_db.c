@@ -314,6 +314,7 @@ void groups_apply(struct groups *g, struct txn *t, const struct record *r)
     case RECORD_REFUSED:
     case RECORD_CANCEL:
     case RECORD_REMOVED:
+    case RECORD_FORGET:
         break;
     }
 }

@@ -317,3 +317,17 @@ bool record_removed_next(struct span data, size_t *at, uint64_t *first, uint64_t
     *at += 16;
     return *first != 0 && *first <= *last;
 }
+
+bool record_forget_day(struct span data, uint32_t *day)
+{
+    *day = data.n >= 4 ? get32(data.p) : 0;
+    return data.n >= 4;
+}
+
+void record_forget_pack(struct buf *data, uint32_t day)
+{
+    char four[4];
+
+    put32(four, day);
+    buf_add(data, four, sizeof four);
+}

@@ -23,7 +23,7 @@
 
 #define RECORD_MAGIC       UINT32_C(0x63655246)   /* "FRec" */
 #define RECORD_MAJOR       1
-#define RECORD_MINOR       2
+#define RECORD_MINOR       3
 #define RECORD_HEADER_SIZE 128
 
 enum record_kind {
@@ -33,7 +33,8 @@ enum record_kind {
     RECORD_GROUP    = 4,   /* a group made or changed; data: spool/group.h group_pack        */
     RECORD_UNGROUP  = 5,   /* a group removed; meta: its id                                  */
     RECORD_SNAPSHOT = 6,   /* all groups and their marks; first in each segment              */
-    RECORD_REMOVED  = 7    /* articles whose data was punched out; data: record_removed_next */
+    RECORD_REMOVED  = 7,   /* articles whose data was punched out; data: record_removed_next */
+    RECORD_FORGET   = 8    /* ids that are not kept and came before a day; data: record_forget_day */
 };
 
 enum {                     /* record.flags */
@@ -128,5 +129,9 @@ void record_set_gone(struct record *r, uint16_t flags);
  * with *at = 0; false at the end or at a range that makes no sense. */
 bool record_removed_next(struct span data, size_t *at, uint64_t *first, uint64_t *last);
 void record_removed_add(struct buf *data, uint64_t first, uint64_t last);
+
+/* The day (since 1970) of a RECORD_FORGET.  false: the data is not that. */
+bool record_forget_day(struct span data, uint32_t *day);
+void record_forget_pack(struct buf *data, uint32_t day);
 
 #endif

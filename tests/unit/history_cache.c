@@ -21,12 +21,12 @@ static enum cache_answer get(struct his_cache *c, struct msgid_key k)
 
 static void met(struct his_cache *c, struct msgid_key k)
 {
-    his_cache_met(c, &k);
+    his_cache_met(c, &k, CACHE_MET);
 }
 
 static void published(struct his_cache *c, struct msgid_key k)
 {
-    his_cache_published(c, &k);
+    his_cache_published(c, &k, CACHE_MET);
 }
 
 static bool in_vain(struct his_cache *c, struct msgid_key k, uint32_t look)
@@ -164,7 +164,7 @@ static void no_look_in_vain_outlives_a_publication(void **state)
         struct msgid_key k = neighbour(n);
 
         atomic_store(&r.in_db, n + 1);
-        his_cache_published(r.c, &k);
+        his_cache_published(r.c, &k, CACHE_MET);
         atomic_store(&r.out, n + 1);
         if (n % 64 == 0)
             sched_yield();

@@ -343,7 +343,7 @@ static void keys_come_in_pieces_without_a_gap(void **state)
     for (unsigned i = 0; i < 700; i++)
         store(&k, i, HIS_KEPT, i + 1);
     for (; !at_end; sum += n) {
-        n = his_db_keys(db, &from, keys, 7, &at_end, &bulk, NULL);
+        n = his_db_keys(db, &from, keys, 7, false, &at_end, &bulk, NULL);
         assert_in_range(n, 0, 7);
         for (int i = 0; i < n; i++) {
             assert_true(memcmp(&before, &keys[i], sizeof before) < 0);

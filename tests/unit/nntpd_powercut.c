@@ -1,6 +1,7 @@
 /* nntpd_powercut.c - a site whose power fails, or whose disk errs once, at any
  * operation of the disk: whatever was answered "stored" is there, whole and
- * under its number, and no number is given twice.
+ * under its number, and no number is given twice.  Meanwhile ids of cancelled
+ * articles are forgotten, swept away, and some of them come again.
  *
  * Each round is a forked child that works on the same site until the disk
  * stops, then cuts the power; the parent starts the site and looks.  Some rounds cut the
@@ -16,6 +17,8 @@
 #include "tests/simdisk.h"
 #include "tests/unit/storekit.h"
 
+#define DAY_US INT64_C(86400000000)
+
 enum { PER_ROUND = 40, IN_FLIGHT = 8, ACKS_MOST = 1 << 16, GONE = 2 };
 
 struct ack { char id[60]; uint64_t seq, number; bool cancelled; };
@@ -26,6 +29,9 @@ struct world {
     struct ack    ack[ACKS_MOST];
     unsigned long ops, opening;         /* of a round that nothing stopped; of its start */
     unsigned      wrong;                /* answers that are neither stored nor later */
+    unsigned      days;                 /* each round forgets what came a day later  */
+    unsigned      again;                /* forgotten ids that were stored again      */
+    uint64_t      swept;
 };
 static struct world *world;
 static sem_t room;
@@ -51,10 +57,12 @@ static struct store *open_quick(void)
     struct err e;
 
     o.segment_bytes = 32 << 10;
+    o.remember_us = (5000 - (int64_t)world->days++) * DAY_US;
     if ((s = store_open(&o, NULL, NULL, &e)) == NULL)
         return NULL;
     lock_get(&s->lock);
     s->keeper_us = s->retry_us = 3000;
+    cond_signal(&s->tick);
     lock_put(&s->lock);
     return s;
 }
@@ -79,16 +87,15 @@ static void on_answer(struct mail *m)
     sem_post(&room);
 }
 
-static void store_one(struct store *s, unsigned round, unsigned i)
+static void store_id(struct store *s, const char *id, unsigned i)
 {
     static char body[1500];
     struct submission *sub;
-    char id[60];
 
     memset(body, 'a' + (int)(i % 26), sizeof body - 3);
     memcpy(body + sizeof body - 3, "\r\n", 3);
-    snprintf(id, sizeof id, "<%u.%u@power.example>", round, i);
     sub = site_article(s, id, i % 4 == 0 ? "misc.test,misc.other" : "misc.test", body);
+    sub->item.rec.arrived_us = 9 * DAY_US;
     sub->mail.deliver = on_answer;
     if (site_claim(s, sub) != HIS_NEW) {
         submission_free(&sub);
@@ -103,6 +110,30 @@ static void store_one(struct store *s, unsigned round, unsigned i)
     usleep(2000);                       /* not well: give it time to try again */
 }
 
+static void store_one(struct store *s, unsigned round, unsigned i)
+{
+    char id[60];
+
+    snprintf(id, sizeof id, "<%u.%u@power.example>", round, i);
+    store_id(s, id, i);
+}
+
+/* One whose cancel has been forgotten comes again. */
+static void store_again(struct store *s, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        struct err e = { 0 };
+        char id[60];
+
+        if (!world->ack[i].cancelled || store_find(s, span_of(world->ack[i].id), NULL, &e) != HIS_NEW)
+            continue;
+        memcpy(id, world->ack[i].id, sizeof id);
+        world->again++;
+        store_id(s, id, i);
+        return;
+    }
+}
+
 /* Cancel one that was stored in an earlier round; there were 'n' of them. */
 static void cancel_one(struct store *s, unsigned round, unsigned n)
 {
@@ -113,6 +144,7 @@ static void cancel_one(struct store *s, unsigned round, unsigned n)
         return;
     a->cancelled = true;                /* asked for: it may be gone from now on */
     sub = submission_cancel(s, span_of(a->id), "test");
+    sub->item.rec.arrived_us = 10 * DAY_US;
     (void)store_commit_wait(s, sub);
     submission_free(&sub);
 }
@@ -124,8 +156,12 @@ static void work(struct store *s, unsigned round)
     sem_init(&room, 0, IN_FLIGHT);
     for (unsigned i = 0; i < PER_ROUND && !simdisk_stopped(); i++) {
         store_one(s, round, i);
+        if (i == PER_ROUND / 4)
+            cancel_one(s, round + 1, before);
         if (i == PER_ROUND / 2)
             cancel_one(s, round, before);
+        if (i % 10 == 9)
+            store_again(s, before);
     }
     for (unsigned i = 0; i < IN_FLIGHT; i++)
         if (!simdisk_stopped())
@@ -169,6 +205,7 @@ static _Noreturn void child(unsigned round, const struct fate *f, uint64_t seed)
             world->opening = opening;
             world->ops = simdisk_ops() - opening;
         }
+        world->swept += s->counts.swept;
         store_close(&s);
     }
     if (f->stop > 0)
@@ -195,6 +232,7 @@ static void check_ack(struct store *s, const struct ack *a, uint64_t *high)
 {
     struct record_number numbers[8];
     struct buf scratch = { 0 };
+    enum his_answer found;
     struct his_entry h;
     struct log_pos pos;
     struct record r;
@@ -202,10 +240,12 @@ static void check_ack(struct store *s, const struct ack *a, uint64_t *high)
 
     if (a->number > *high)
         *high = a->number;
-    if (store_find(s, span_of(a->id), &h, &e) != HIS_SEEN)
-        fail_msg("%s was stored, and is not known", a->id);
-    if (a->cancelled && h.state == HIS_CANCELLED)
+    found = store_find(s, span_of(a->id), &h, &e);
+    /* forgotten; or cancelled; or, after having been forgotten, there again */
+    if (a->cancelled && (found == HIS_NEW || (found == HIS_SEEN && (h.state == HIS_CANCELLED || h.seq > a->seq))))
         return;
+    if (found != HIS_SEEN)
+        fail_msg("%s was stored, and is not known", a->id);
     assert_int_equal(h.state, HIS_KEPT);
     assert_int_equal(h.seq, a->seq);
     pos = (struct log_pos){ .segment = h.segment, .offset = h.offset, .size = h.size };
@@ -238,6 +278,45 @@ static void look(unsigned round)
     store_close(&s);
 }
 
+/* What history says of the n-th; 0: nothing, else the record that says it. */
+static uint64_t told_by(struct store *s, unsigned n)
+{
+    struct his_entry h;
+    struct err e = { 0 };
+
+    switch (store_find(s, span_of(world->ack[n].id), &h, &e)) {
+    case HIS_SEEN:
+        return h.seq * 8 + (unsigned)h.state;
+    case HIS_NEW:
+        return 0;
+    default:
+        fail_msg("%s", e.text);
+        return 0;
+    }
+}
+
+/* The log alone says what is known and what was forgotten. */
+static void rebuild_and_compare(void)
+{
+    struct store_options o = site_options(site_dir());
+    uint64_t *before = xcalloc(world->n_acks, sizeof *before);
+    struct store *s = site_open(site_dir());
+    struct err e = { 0 };
+
+    for (unsigned i = 0; i < world->n_acks; i++)
+        before[i] = told_by(s, i);
+    store_close(&s);
+    if (store_rebuild(&o, NULL, NULL, &e) != 0)
+        fail_msg("%s", e.text);
+    s = site_open(site_dir());
+    for (unsigned i = 0; i < world->n_acks; i++)
+        if (told_by(s, i) != before[i])
+            fail_msg("%s: %llu before the rebuild, %llu after it", world->ack[i].id, (unsigned long long)before[i],
+                     (unsigned long long)told_by(s, i));
+    store_close(&s);
+    free(before);
+}
+
 static void power_cut_at_any_operation(void **state)
 {
     (void)state;
@@ -251,8 +330,10 @@ static void power_cut_at_any_operation(void **state)
                                                 .opening = true });
         look(r);
     }
-    print_message("# %u articles were stored; %lu operations of the disk to start, %lu to work\n", world->n_acks,
-                  world->opening, world->ops);
+    rebuild_and_compare();
+    print_message("# %u articles were stored; %lu operations of the disk to start, %lu to work; "
+                  "%u ids came again, %llu rows were swept\n", world->n_acks, world->opening, world->ops, world->again,
+                  (unsigned long long)world->swept);
 }
 
 static void one_operation_fails(void **state)
@@ -275,10 +356,12 @@ static int make_site(void **state)
     if (log_open("test", LOG_ERROR, getenv("VERBOSE") ? NULL : "/dev/null", &e) != 0)
         return -1;
     world = mmap(NULL, sizeof *world, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    clock_freeze(5 * DAY_US);                  /* a log that begins early enough */
     s = site_open(site_dir());
     site_group(s, "misc.test", 'y', NULL);
     site_group(s, "misc.other", 'y', NULL);
     store_close(&s);
+    clock_freeze(0);
     return world == MAP_FAILED ? -1 : 0;
 }
 
