@@ -345,14 +345,17 @@ struct segment *segment_add(struct artlog *l, const struct segment_head *h, int 
 
     lock_get(&l->lock);
     s = insert_locked(l, h->number);
-    need(s->fd < 0);
     s->missing = false;
     s->known = true;
     s->head = *h;
-    s->fd = fd;
+    if (s->fd < 0) {
+        s->fd = fd;
+        l->n_open++;
+    } else {
+        disk_close(fd);          /* a reader has seen its name already and opened it */
+    }
     s->n_marks = 0;
     s->used = ++l->turn;
-    l->n_open++;
     hold_locked(s);
     lock_put(&l->lock);
     return s;

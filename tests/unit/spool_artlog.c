@@ -121,6 +121,55 @@ static void a_reader_follows_over_segments_and_stops_at_the_published(void **sta
     artlog_close(&l);
 }
 
+/* --- a segment's name is seen before its writer has noted it --------------- */
+
+static struct artlog *looked_at;
+static unsigned looks;
+
+static int rename_and_look(const char *from, const char *to)
+{
+    int rc = rename(from, to);
+
+    if (rc == 0 && looked_at != NULL) {
+        struct log_reader *in = log_reader_new(looked_at, 1 << 20, NULL);
+        struct log_pos pos;
+        struct record r;
+        struct err e;
+
+        (void)artlog_first_seq(looked_at);                       /* scans, and opens what it finds */
+        (void)log_reader_next(in, &r, &pos, &e);
+        log_reader_free(&in);
+        looks++;
+    }
+    return rc;
+}
+
+static void a_reader_that_opens_a_new_segment_first_is_no_harm(void **state)
+{
+    struct disk_ops ops = *disk_table();
+    struct log_reader *in;
+    struct kit_told t;
+    struct err e = { 0 };
+    uint64_t seq;
+
+    (void)state;
+    ops.rename = rename_and_look;
+    disk_use(&ops);
+    looked_at = kit_log_recovered(kit_path("early"), 20000, &t);
+    for (unsigned i = 0; i < 100; i++) {
+        artlog_publish(looked_at, UINT64_C(1) << 20);            /* so that a seek goes to the newest segment */
+        kit_put(looked_at, 1 + i * 5, 5, 500);
+        assert_int_equal(artlog_seq_at(looked_at, INT64_MAX, &seq, &e), 0);
+    }
+    assert_true(looks > 10);
+    artlog_publish(looked_at, artlog_next_seq(looked_at) - 1);
+    in = log_reader_new(looked_at, 1, &e);
+    assert_int_equal(follow(in, 0), 500);
+    log_reader_free(&in);
+    artlog_close(&looked_at);
+    disk_use(NULL);
+}
+
 static void a_reader_starts_at_any_record(void **state)
 {
     struct kit_told t;
@@ -431,6 +480,7 @@ int main(void)
         cmocka_unit_test(what_was_appended_is_read),
         cmocka_unit_test(a_descriptor_sends_exactly_the_data),
         cmocka_unit_test(a_reader_follows_over_segments_and_stops_at_the_published),
+        cmocka_unit_test(a_reader_that_opens_a_new_segment_first_is_no_harm),
         cmocka_unit_test(a_reader_starts_at_any_record),
         cmocka_unit_test(a_second_process_follows),
         cmocka_unit_test(missing_segments_are_stepped_over),
