@@ -67,7 +67,6 @@ static void tell_log(struct store *s, uint32_t day)
     r->source = SPAN("keeper");
     sub->mail.deliver = on_told;
     sub->user = s;
-    s->forget_asked = day;
     if (!store_submit(s, sub)) {
         s->forget_asked = 0;
         submission_free(&sub);
@@ -137,8 +136,11 @@ void store_forget(struct store *s)
 {
     uint32_t day = day_now(s), known = his_forgotten_day(s->ix.his);
 
-    if (day > known && day > s->forget_asked && is_old(s, day))
-        tell_log(s, day);
+    if (day > known && day > s->forget_asked) {
+        s->forget_asked = day;
+        if (is_old(s, day))
+            tell_log(s, day);
+    }
     if (!his_sweep_over(s->ix.his))
         sweep(s);
 }

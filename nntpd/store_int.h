@@ -61,7 +61,7 @@ struct store {
     void          *on_publish_arg;
 
     /* the keeper's alone */
-    _Atomic uint32_t forget_asked;          /* the day of the last RECORD_FORGET it submitted; 0 by
+    _Atomic uint32_t forget_asked;          /* the last day that it looked whether to forget; 0 by
                                                the applier: that could not be stored                */
 
     /* the committer's alone */
