@@ -28,19 +28,14 @@
 
 void store_remember(struct store *s, int64_t us)
 {
-    lock_get(&s->lock);
     s->remember_us = us;
-    lock_put(&s->lock);
 }
 
 /* Ids that came before this day may be forgotten; 0: none. */
 static uint32_t day_now(struct store *s)
 {
-    int64_t us, now = clock_now_us();
+    int64_t us = s->remember_us, now = clock_now_us();
 
-    lock_get(&s->lock);
-    us = s->remember_us;
-    lock_put(&s->lock);
     return us > 0 && now > us ? (uint32_t)((now - us) / DAY_US) : 0;
 }
 

@@ -38,6 +38,7 @@ struct store {
     char          *dir, *site;
     int            lock_fd;
     int64_t        retry_us, keeper_us;     /* RETRY_US, KEEPER_US; tests are less patient          */
+    _Atomic int64_t remember_us;            /* store_remember                                       */
     struct sipkey  key;
     struct indexes ix;
     pthread_t      committer, applier, keeper;
@@ -50,7 +51,6 @@ struct store {
     bool           applying;                /* the applier, or the committer in its place, is at it    */
     bool           keeper_waits;            /* the keeper is to be next                             */
     bool           stopping, committed_all, keeper_stop;
-    int64_t        remember_us;
     struct trouble log, db;
     struct waiter *waiters;
     uint64_t       epoch;
