@@ -2,7 +2,8 @@
  *
  * newsctl asks the running nntpd (or feeder) by its control socket; on a site
  * that is not running it starts nntpd for the one command ("nntpd -x").  It
- * never touches the site's files itself, but to make a new site.
+ * never touches the site's files itself, but to make a new site and to keep the
+ * users file, which is nobody else's to write.
  */
 #ifndef CTL_CTL_H
 #define CTL_CTL_H
@@ -28,5 +29,8 @@ void show_free(struct show **s);
 
 /* ctl/init.c: make a site.  Words: DIRECTORY [--name N] [--listen A:P] [--group NAME[=DESCRIPTION]]... */
 int init_site(int n, char **words);
+
+/* ctl/user.c: add, passwd, del, off, on (a name), list (NULL). */
+int user_command(const char *users_file, const char *verb, const char *name, struct show *show);
 
 #endif

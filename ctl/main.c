@@ -51,6 +51,12 @@ static const struct {
     { "rebuild",       STOPPED, 0, 0, "", "make the indexes again from the log" },
     { "import",        EITHER,  1, 60, "FILE...", "take in rnews batches (gzip'd or not)" },
     { "export",        EITHER,  1, 2, "FILE [WILDMAT]", "write articles as an rnews batch (.gz: gzip'd)" },
+    { "user add",      HERE,    1, 1, "NAME", "who may log in; the password is asked for, or read from standard input" },
+    { "user passwd",   HERE,    1, 1, "NAME", "another password, likewise" },
+    { "user off",      HERE,    1, 1, "NAME", "the user may not log in for the time being" },
+    { "user on",       HERE,    1, 1, "NAME", "and may again" },
+    { "user del",      HERE,    1, 1, "NAME", "remove the user" },
+    { "user list",     HERE,    0, 0, "", "all users" },
     { "show conf",     HERE,    0, 0, "", "all settings in force" },
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
@@ -128,9 +134,28 @@ static void make_absolute(int n, char **w)
     }
 }
 
+/* What newsctl does by itself. */
+static int run_here(const struct conf *c, bool json, int n, char **w)
+{
+    struct buf text = { 0 };
+    struct show *show;
+    int status;
+
+    if (strcmp(w[0], "user") == 0) {
+        show = show_new(json);
+        status = user_command(c->site.users_file, w[1], n > 2 ? w[2] : NULL, show);
+        show_free(&show);
+        return status;
+    }
+    conf_show(c, &text);
+    fwrite(buf_data(&text), 1, buf_len(&text), stdout);
+    buf_fini(&text);
+    return CTL_OK;
+}
+
 static int run(const char *file, bool json, int row, int n, char **w, int used)
 {
-    struct buf errors = { 0 }, text = { 0 };
+    struct buf errors = { 0 };
     struct conf *c = conf_read(file, &errors);
     struct show *show;
     int status = CTL_OK;
@@ -140,10 +165,8 @@ static int run(const char *file, bool json, int row, int n, char **w, int used)
         return CTL_USAGE;
     }
     buf_fini(&errors);
-    if (commands[row].who == HERE) {      /* show conf */
-        conf_show(c, &text);
-        fwrite(buf_data(&text), 1, buf_len(&text), stdout);
-        buf_fini(&text);
+    if (commands[row].who == HERE) {
+        status = run_here(c, json, n, w);
     } else {
         if (strcmp(commands[row].words, "import") == 0 || strcmp(commands[row].words, "group import") == 0)
             make_absolute(n - used, w + used);
