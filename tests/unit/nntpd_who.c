@@ -201,6 +201,202 @@ static void guests_are_counted_by_peer_and_limited(void **state)
     guests_free(&g);
 }
 
+/* --- logins, TLS, certificates ---------------------------------------------- */
+
+#define PRINT1 "0101010101010101010101010101010101010101010101010101010101010101"
+#define PRINT2 "AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB"
+#define PRINT2_TOLD "abababababababababababababababababababababababababababababababab"
+
+static const char doors[] =
+    "site \"s.example\" { directory = \"/nowhere\" }\n"
+    "listen \"127.0.0.1:1119\" { }\n"
+    "peer \"dial.example\" { login = \"dial\" certificate = \"" PRINT1 "\" streaming = false }\n"
+    "peer \"fixed.example\" { address = \"192.0.2.1\" login = \"fixed\" }\n"
+    "access \"world\" { read = { \"pub.*\" } newnews = false }\n"
+    "access \"members\" { user = \"*\" read = { \"*\", \"!staff.*\" } post = { \"pub.*\" } }\n"
+    "access \"staff\" { user = { \"a*\", \"!anna\" } read = { \"*\" } post = { \"*\" } }\n"
+    "access \"safe\" { tls = true user = \"zoe\" read = { \"*\" } post = { \"safe.*\" } }\n"
+    "access \"card\" { certificate = { \"" PRINT2 "\" } read = { \"*\" } post = { \"card.*\" } }\n"
+    "access \"signed\" { from = \"10.0.0.0/8\" certificate = \"*\" read = { \"*\" } post = { \"signed.*\" } }\n"
+    "access \"desk\" { from = \"10.9.0.0/16\" tls = true read = { \"*\" } post = { \"desk.*\" } }\n"
+    "access \"cell\" { from = \"192.0.2.66\" read = { \"pub.*\" } }\n";
+
+struct door { const char *from, *user, *cert; bool tls, good; };
+
+static struct rights at_door(struct who *w, struct identity *id, const struct door *d)
+{
+    struct rights r;
+
+    *id = (struct identity){ .tls = d->tls, .cert_good = d->good, .user = (char *)(uintptr_t)d->user };
+    strcpy(id->cert, d->cert != NULL ? d->cert : "");
+    assert_int_equal(net_literal(d->from, 119, &id->from), 0);
+    rights_of(&r, w, id);
+    return r;
+}
+
+static struct who *doors_who(struct conf **c)
+{
+    struct buf errors = { 0 };
+
+    if ((*c = conf_read_text("t", doors, &errors)) == NULL)
+        fail_msg("%.*s", SPAN_F(buf_span(&errors)));
+    return who_new(*c, NULL);
+}
+
+static void the_last_access_block_that_matches_in_all_counts(void **state)
+{
+    static const struct { struct door d; const char *access; } rows[] = {
+        { { "192.0.2.9", NULL, NULL, false, false }, "world" },
+        { { "192.0.2.9", "wilma", NULL, false, false }, "members" },
+        { { "192.0.2.9", "alice", NULL, false, false }, "staff" },
+        { { "192.0.2.9", "anna", NULL, false, false }, "members" },
+        { { "192.0.2.9", "zoe", NULL, false, false }, "members" },
+        { { "192.0.2.9", "zoe", NULL, true, false }, "safe" },
+        { { "192.0.2.9", NULL, PRINT2_TOLD, true, false }, "card" },
+        { { "192.0.2.9", NULL, PRINT1, true, true }, "world" },
+        { { "192.0.2.9", "zoe", PRINT2_TOLD, true, false }, "card" },
+        { { "10.0.0.1", NULL, PRINT1, true, true }, "signed" },
+        { { "10.0.0.1", NULL, PRINT1, true, false }, "world" },
+        { { "10.9.0.1", NULL, NULL, true, false }, "desk" },
+        { { "10.9.0.1", "alice", NULL, false, false }, "staff" },
+        { { "192.0.2.66", "alice", NULL, true, false }, "cell" },
+    };
+    struct conf *c;
+    struct who *w = doors_who(&c);
+    struct identity id;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct rights r = at_door(w, &id, &rows[i].d);
+
+        if (r.access == NULL || strcmp(r.access->name, rows[i].access) != 0)
+            fail_msg("row %zu: %s, wanted %s", i, r.access != NULL ? r.access->name : "none", rows[i].access);
+        rights_fini(&r);
+    }
+    who_unref(&w);
+    conf_free(&c);
+}
+
+static void a_peer_is_known_by_address_or_certificate_or_login(void **state)
+{
+    static const struct { struct door d; const char *peer; } rows[] = {
+        { { "192.0.2.9", NULL, NULL, false, false }, NULL },
+        { { "192.0.2.9", "dial", NULL, false, false }, "dial.example" },
+        { { "192.0.2.9", "Dial", NULL, false, false }, NULL },
+        { { "192.0.2.9", NULL, PRINT1, true, false }, "dial.example" },
+        { { "192.0.2.9", NULL, PRINT2_TOLD, true, true }, NULL },
+        { { "192.0.2.1", NULL, NULL, false, false }, "fixed.example" },
+        { { "192.0.2.9", "fixed", NULL, false, false }, "fixed.example" },
+    };
+    struct conf *c;
+    struct who *w = doors_who(&c);
+    struct identity id;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct rights r = at_door(w, &id, &rows[i].d);
+
+        if (r.transit != (rows[i].peer != NULL) || (r.transit && (r.n_peer != 1 || strcmp(r.peer[0]->name, rows[i].peer) != 0)))
+            fail_msg("row %zu", i);
+        rights_fini(&r);
+    }
+    who_unref(&w);
+    conf_free(&c);
+}
+
+/* It is not known by its name then: whoever has that name's address is not who has the login. */
+static void a_peer_with_a_login_and_no_address_is_known_by_no_address(void **state)
+{
+    struct conf *c;
+    struct who *w = doors_who(&c);
+
+    (void)state;
+    assert_string_equal(c->peer[0].name, "dial.example");
+    assert_int_equal(c->peer[0].address.n, 0);
+    assert_string_equal(c->peer[0].connect, "dial.example:119");
+    who_unref(&w);
+    conf_free(&c);
+}
+
+static void what_a_login_or_tls_would_give_is_known(void **state)
+{
+    static const struct { struct door d; struct may login, tls; } rows[] = {
+        /* members and staff may post; the peers have logins, one may stream */
+        { { "192.0.2.9", NULL, NULL, false, false }, { true, true, true, true, true }, { 0 } },
+        /* who has logged in cannot do it again; zoe would have more with TLS */
+        { { "192.0.2.9", "zoe", NULL, false, false }, { 0 }, { true, true, true, false, false } },
+        { { "192.0.2.9", "wilma", NULL, false, false }, { 0 }, { 0 } },
+        /* behind the last block that matches nothing helps, but a peer's login */
+        { { "192.0.2.66", NULL, NULL, false, false }, { false, false, false, true, true }, { 0 } },
+        { { "10.9.0.1", NULL, NULL, false, false }, { true, true, true, true, true }, { true, true, true, false, false } },
+        { { "10.9.0.1", NULL, NULL, true, false }, { false, false, false, true, true }, { 0 } },
+    };
+    struct conf *c;
+    struct who *w = doors_who(&c);
+    struct identity id;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct rights r = at_door(w, &id, &rows[i].d);
+
+        if (memcmp(&r.login, &rows[i].login, sizeof r.login) != 0 || memcmp(&r.tls, &rows[i].tls, sizeof r.tls) != 0)
+            fail_msg("row %zu: login %d%d%d%d%d tls %d%d%d%d%d", i, r.login.read, r.login.post, r.login.newnews, r.login.transit,
+                     r.login.streaming, r.tls.read, r.tls.post, r.tls.newnews, r.tls.transit, r.tls.streaming);
+        rights_fini(&r);
+    }
+    who_unref(&w);
+    conf_free(&c);
+}
+
+static void groups_that_a_login_opens_are_known_by_name(void **state)
+{
+    static const struct { struct door d; const char *group; bool yes; } rows[] = {
+        { { "192.0.2.9", NULL, NULL, false, false }, "members.talk", true },
+        { { "192.0.2.9", NULL, NULL, false, false }, "staff.talk", true },
+        { { "192.0.2.9", "wilma", NULL, false, false }, "staff.talk", false },
+        { { "192.0.2.66", NULL, NULL, false, false }, "members.talk", false },
+    };
+    struct conf *c;
+    struct who *w = doors_who(&c);
+    struct identity id;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct rights r = at_door(w, &id, &rows[i].d);
+
+        if (rights_login_reads(&r, &id, span_of(rows[i].group)) != rows[i].yes)
+            fail_msg("row %zu", i);
+        rights_fini(&r);
+    }
+    who_unref(&w);
+    conf_free(&c);
+}
+
+/* RFC 4643 2.3.2 */
+static void passwords_go_in_the_clear_only_where_nobody_listens(void **state)
+{
+    static const struct { struct door d; bool clear; } rows[] = {
+        { { "192.0.2.9", NULL, NULL, false, false }, false }, { { "192.0.2.9", NULL, NULL, true, false }, true },
+        { { "127.0.0.1", NULL, NULL, false, false }, true },  { { "127.9.9.9", NULL, NULL, false, false }, true },
+        { { "::1", NULL, NULL, false, false }, true },        { { "::ffff:127.0.0.1", NULL, NULL, false, false }, true },
+        { { "2001:db8::1", NULL, NULL, false, false }, false },
+    };
+    struct conf *c;
+    struct who *w = doors_who(&c);
+    struct identity id;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct rights r = at_door(w, &id, &rows[i].d);
+
+        if (!r.logins || r.clear != rows[i].clear)
+            fail_msg("row %zu", i);
+        rights_fini(&r);
+    }
+    who_unref(&w);
+    conf_free(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -212,6 +408,12 @@ int main(void)
         cmocka_unit_test(peer_by_name_is_known_when_the_name_service_has_answered),
         cmocka_unit_test(rights_outlive_the_table_they_came_from),
         cmocka_unit_test(strangers_read_where_the_configuration_says_so),
+        cmocka_unit_test(the_last_access_block_that_matches_in_all_counts),
+        cmocka_unit_test(a_peer_is_known_by_address_or_certificate_or_login),
+        cmocka_unit_test(a_peer_with_a_login_and_no_address_is_known_by_no_address),
+        cmocka_unit_test(what_a_login_or_tls_would_give_is_known),
+        cmocka_unit_test(groups_that_a_login_opens_are_known_by_name),
+        cmocka_unit_test(passwords_go_in_the_clear_only_where_nobody_listens),
         cmocka_unit_test(guests_are_counted_by_peer_and_limited),
     };
 
