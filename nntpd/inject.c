@@ -111,8 +111,6 @@ enum verdict stage_p_fields(struct intake *in)
 
 static enum verdict post_to(struct intake *in, struct span name, const struct group *g)
 {
-    if (!wildmat(name, span_of(in->post_groups)))
-        return intake_say(in, V_P_NOT_ALLOWED, name);
     switch (atomic_load(&g->flag)) {
     case 'n':
     case 'x':
@@ -152,7 +150,9 @@ enum verdict stage_p_groups(struct intake *in)
     while (v == GO_ON && groups_next(list, &at, &name)) {
         const struct group *g = group_find(store_groups(in->store), name);
 
-        if (g != NULL)
+        if (!wildmat(name, span_of(in->post_groups)))      /* it does not tell whether the group is there */
+            v = intake_say(in, V_P_NOT_ALLOWED, name);
+        else if (g != NULL)
             v = post_to(in, name, g);
         else
             in->about_groups |= RECORD_UNKNOWN;
