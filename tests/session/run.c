@@ -17,7 +17,7 @@
  *   eof A                       A closes its sending side
  *   close A                     A goes away        expect-close A   we close, and say nothing more
  *   clock +15d                  let s, m, h, d pass; the clock stands still otherwise
- *   disk fail ERRNO [open|write|sync]   calls on the log fail;      disk ok   they work again
+ *   disk fail ERRNO [open|write|sync|read]   calls on the log fail;      disk ok   they work again
  *   settle                      wait until what is under way inside is over (refusals are remembered
  *                               after they are told)
  *   play KIND FILE ADDRESS      the rows of tests/data/FILE on a session from ADDRESS: see table.h
@@ -288,7 +288,7 @@ static void do_disk(struct script *s, struct span rest)
             return;
         }
     }
-    site_fault("disk fail ENOSPC|EIO|EROFS|EDQUOT [open|write|sync], or disk ok");
+    site_fault("disk fail ENOSPC|EIO|EROFS|EDQUOT [open|write|sync|read], or disk ok");
 }
 
 static void do_count(struct script *s, struct span rest)

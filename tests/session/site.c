@@ -89,7 +89,7 @@ bool site_waiting(void)
 
 static const struct disk_ops *good;
 static struct disk_ops bad;
-static _Atomic int bad_open, bad_write, bad_sync;    /* errno, or 0 */
+static _Atomic int bad_open, bad_write, bad_sync, bad_read;    /* errno, or 0 */
 
 static bool of_log(int fd)
 {
@@ -124,6 +124,11 @@ static ssize_t disk_bad_pwritev(int fd, const struct iovec *v, int n, off_t at)
     return atomic_load(&bad_write) != 0 && fails(&bad_write, of_log(fd)) ? -1 : good->pwritev(fd, v, n, at);
 }
 
+static ssize_t disk_bad_pread(int fd, void *p, size_t n, off_t at)
+{
+    return atomic_load(&bad_read) != 0 && fails(&bad_read, of_log(fd)) ? -1 : good->pread(fd, p, n, at);
+}
+
 static int disk_bad_fdatasync(int fd)
 {
     return atomic_load(&bad_sync) != 0 && fails(&bad_sync, of_log(fd)) ? -1 : good->fdatasync(fd);
@@ -140,6 +145,7 @@ static void install_disk(void)
     bad = *good;
     bad.open = disk_bad_open;
     bad.pwritev = disk_bad_pwritev;
+    bad.pread = disk_bad_pread;
     bad.fdatasync = disk_bad_fdatasync;
     bad.fsync = disk_bad_fsync;
     disk_use(&bad);
@@ -168,6 +174,8 @@ void site_disk(int error, struct span which)
         atomic_store(&bad_write, error);
     if (all || span_eq(which, SPAN("sync")))
         atomic_store(&bad_sync, error);
+    if (span_eq(which, SPAN("read")) || error == 0)
+        atomic_store(&bad_read, error);
     if (error == 0)
         wait_well();
 }

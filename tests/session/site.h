@@ -34,8 +34,8 @@ void site_cancel(struct span id);
 /* The clock stands still but for this. */
 void site_clock(int64_t by_us);
 
-/* Writing calls on the log fail from now on with 'error' ("open", "write", "sync"
- * or, n 0, all); 0: they work again, and the store has noticed. */
+/* Calls on the log fail from now on with 'error' ("open", "write", "sync"; n 0: all
+ * of these; or "read"); 0: they work again, and the store has noticed. */
 void site_disk(int error, struct span which);
 
 /* Wait until all that is under way inside has come to its end (a refusal is
