@@ -147,6 +147,7 @@ void slot_say(struct slot *sl, int code, const char *text)
     int id_n = (int)(sl->id_n < ARGUMENT_MOST ? sl->id_n : ARGUMENT_MOST), most = LINE_MOST - 8 - id_n;
 
     memcpy(id, sl->id, (size_t)id_n);
+    clean(id, (size_t)id_n);                       /* a NUL would end it */
     free(sl->text);
     sl->close = code == 400;
     if (sl->with_id && !sl->close)
