@@ -125,11 +125,19 @@ bool net_is_loopback(const struct sockaddr *sa)
     return false;
 }
 
+/* ::ffff:a.b.c.d; the bits may lie anywhere. */
+static bool is_mapped(const uint8_t bits[16])
+{
+    static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+    return memcmp(bits, mapped, sizeof mapped) == 0;
+}
+
 size_t net_household(const struct sockaddr *sa, uint8_t key[16])
 {
     if (!to_bits(sa, key))
         return 0;
-    return IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)key) ? 16 : 8;
+    return is_mapped(key) ? 16 : 8;
 }
 
 const char *net_text(const struct sockaddr *sa, char out[NET_TEXT_MAX])
@@ -138,7 +146,7 @@ const char *net_text(const struct sockaddr *sa, char out[NET_TEXT_MAX])
 
     if (!to_bits(sa, bits))
         return strcpy(out, "local");
-    if (IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)bits))
+    if (is_mapped(bits))
         inet_ntop(AF_INET, bits + 12, out, NET_TEXT_MAX);
     else
         inet_ntop(AF_INET6, bits, out, NET_TEXT_MAX);
