@@ -176,6 +176,10 @@ class Site:
             raise AssertionError("newsctl %s: exit %d\n%s%s" % (" ".join(words), r.returncode, r.stdout, r.stderr))
         return r.stdout if check else r
 
+    def status(self, name):
+        """A row of newsctl status."""
+        return next(l.split(None, 1)[1] for l in self.ctl("status").splitlines() if l.split()[:1] == [name])
+
     def client(self):
         return Client(self.listen, self.port)
 

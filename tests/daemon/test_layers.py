@@ -124,10 +124,6 @@ class Layers:
         self.s.close()
 
 
-def status(s, name):
-    return next(l.split(None, 1)[1] for l in s.ctl("status").splitlines() if l.split()[:1] == [name])
-
-
 _n = [0]
 
 
@@ -175,7 +171,7 @@ def starttls_makes_the_session_new():
     assert "" in c.block()
     assert c.cmd("QUIT").startswith("205 ")
     assert c.closed()
-    assert status(s, "sessions_tls") == "1"
+    assert s.status("sessions_tls") == "1"
     done(s)
     assert re.search(r"ended: quit; .*, TLSv1.3$", s.log_text(), re.M), s.log_text()
 
@@ -215,7 +211,7 @@ def a_failed_handshake_ends_the_connection_and_no_other():
     while g.s.recv(100):
         pass
     wait_for("the log to tell", lambda: s.log_text().count("what came is not TLS") == 2)
-    assert status(s, "tls_failed") == "2"
+    assert s.status("tls_failed") == "2"
     assert other.cmd("DATE").startswith("111 ")
     done(s)
 
@@ -306,7 +302,7 @@ def stopping_waits_for_no_handshake():
     half = plain(s)
     assert half.cmd("STARTTLS").startswith("382 ")
     c = secure(s)
-    wait_for("all of them to be there", lambda: status(s, "connections") == "3")
+    wait_for("all of them to be there", lambda: s.status("connections") == "3")
     s.stop()
     assert c.line().startswith("400 ")
     assert silent.closed() and half.closed()
@@ -469,7 +465,7 @@ def compress_follows_the_rules_of_rfc_8054():
     assert c.cmd("STARTTLS").startswith("502 ")
     assert c.cmd("MODE READER").startswith("200 ")
     assert c.cmd("QUIT").startswith("205 ") and c.closed()
-    assert status(s, "sessions_compressed") == "1"
+    assert s.status("sessions_compressed") == "1"
     done(s)
     assert re.search(r", compressed \d+ in, \d+ out$", s.log_text(), re.M), s.log_text()
 
