@@ -42,7 +42,7 @@ struct who {
     size_t n_rule;
     struct pass *pass;
     size_t n_pass;
-    bool strangers_read, logins, clear;
+    bool strangers_read, logins, clear, starttls;
 };
 
 /* --- names ------------------------------------------------------------- */
@@ -189,6 +189,7 @@ struct who *who_new(const struct conf *c, const struct names *n)
     w->strangers_read = c->site.strangers == CONF_STRANGER_READ;
     w->logins = conf_has_logins(c);
     w->clear = c->site.cleartext_logins;
+    w->starttls = c->site.tls_certificate != NULL;
     add_peers(w, c, n);
     add_rules(w, c);
     return w;
@@ -258,10 +259,14 @@ static void take_peers(struct rights *r, const struct who *w, const struct ident
         const struct conf_peer *p = w->pass[i].peer;
         bool known = p->login != NULL && id->user != NULL && strcmp(p->login, id->user) == 0;
 
-        if (known || shows(&w->pass[i].prints, id))
+        if (known || shows(&w->pass[i].prints, id)) {
             add_right(r, p);
-        else if (p->login != NULL && r->logins && !r->logged_in)
+            continue;
+        }
+        if (p->login != NULL && r->logins && !r->logged_in)
             r->login.transit = true, r->login.streaming |= p->streaming;
+        if (w->pass[i].prints.n > 0 && w->starttls && !id->tls)
+            r->tls.transit = true, r->tls.streaming |= p->streaming;
     }
 }
 
@@ -295,10 +300,16 @@ static void add_may(struct may *m, const struct rule *r)
     m->newnews |= r->access->newnews && r->read.n > 0;
 }
 
-/* Could the rule count for this end, were it somebody who has logged in? */
-static bool after_login(const struct rights *r, const struct rule *rule, const struct identity *id)
+/* Could its channel be what the rule wants after STARTTLS? */
+static bool after_tls(const struct who *w, const struct rule *rule, const struct identity *id)
 {
-    return r->logins && !r->logged_in && rule->user.n > 0 && (has_channel(rule, id) || (rule->access->tls && !id->tls));
+    return !id->tls && (rule->access->tls || (w->starttls && (rule->prints.n > 0 || rule->prints.good)));
+}
+
+/* Could the rule count for this end, were it somebody who has logged in? */
+static bool after_login(const struct rights *r, const struct who *w, const struct rule *rule, const struct identity *id)
+{
+    return r->logins && !r->logged_in && rule->user.n > 0 && (has_channel(rule, id) || after_tls(w, rule, id));
 }
 
 /* What the blocks behind the last one that matches could give: those in front of
@@ -310,9 +321,9 @@ static void take_hopes(struct rights *r, const struct who *w, const struct ident
 
         if (!from_there(&w->access[i], id))
             continue;
-        if (after_login(r, rule, id))
+        if (after_login(r, w, rule, id))
             add_may(&r->login, rule);
-        else if (has_login(rule, id) && rule->access->tls && !id->tls)
+        else if (has_login(rule, id) && after_tls(w, rule, id))
             add_may(&r->tls, rule);
     }
 }
@@ -350,7 +361,7 @@ bool rights_login_reads(const struct rights *r, const struct identity *id, struc
             continue;
         if (rule->user.n == 0 && has_channel(rule, id))
             yes = false;
-        else if (after_login(r, rule, id) && rule->read.n > 0 && wildmat(group, rule->read))
+        else if (after_login(r, w, rule, id) && rule->read.n > 0 && wildmat(group, rule->read))
             yes = true;
     }
     return yes;

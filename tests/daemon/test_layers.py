@@ -444,6 +444,41 @@ def clients_are_known_by_their_certificates():
     done(s)
 
 
+def certificates_give_rights_through_both_doors():
+    s = one(start=False, feed=False)
+    ca, good, loner, peer = (os.path.join(s.dir, n) for n in ("ca", "good", "loner", "peer"))
+    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", ca + ".key",
+            "-out", ca + ".pem", "-subj", "/CN=authority", "-days", "100")
+    certificate(good, "friend.test", ca=ca)
+    certificate(loner, "loner.test")
+    certificate(peer, "peer.test")
+    s.site += '\n tls-ca = "ca.pem"'
+    s.peers = ['peer "peer.test" { certificate = "%s" }' % fingerprint(peer)]
+    s.write_conf()
+    with open(s.conf) as f:
+        text = f.read()
+    with open(s.conf, "w") as f:
+        f.write(text.replace('from = { "*" }', 'certificate = { "*" }'))
+    s.start(wait=False)
+    wait_for("the TLS port to answer", lambda: knocks(s))
+    c = plain(s)                               # greeted, for it may have a certificate to show
+    assert c.greeting.startswith("201 "), c.greeting
+    assert c.cmd("GROUP misc.test").startswith("483 ")
+    assert c.cmd("IHAVE <a@b.example>").startswith("483 ")
+    for who, read, send in ((None, "502 ", "502 "), (loner, "502 ", "502 "), (good, "211 ", "502 "), (peer, "502 ", "335 ")):
+        for begin in (lambda: secure(s, cert=who), lambda: plain(s).starttls(context(cert=who))):
+            c = begin()
+            if c.greeting.startswith("502 ") or who in (None, loner):
+                assert who in (None, loner)
+                assert c.greeting.startswith("502 ") or c.line().startswith("502 ")    # instead of a greeting
+                assert c.closed()
+                continue
+            assert c.cmd("GROUP misc.test").startswith(read), (who, read)
+            assert c.cmd("IHAVE " + make_id()).startswith(send), (who, send)
+            c.close()
+    done(s)
+
+
 # --- COMPRESS ---------------------------------------------------------------
 
 def compress_follows_the_rules_of_rfc_8054():
@@ -615,7 +650,7 @@ main([starttls_makes_the_session_new, what_stands_behind_starttls_is_discarded, 
       a_bad_certificate_is_told_with_its_line_and_changes_nothing,
       a_site_does_not_start_with_a_certificate_that_cannot_be_used, a_site_starts_with_one_that_has_ended_and_says_so,
       a_certificate_that_ends_soon_is_warned_of, a_reload_takes_the_new_certificate_and_connections_stand,
-      a_reload_may_bring_the_first_certificate_and_take_the_last, clients_are_known_by_their_certificates,
+      a_reload_may_bring_the_first_certificate_and_take_the_last, clients_are_known_by_their_certificates, certificates_give_rights_through_both_doors,
       compress_follows_the_rules_of_rfc_8054, compression_stands_on_tls, the_group_stays_when_compression_begins,
       articles_go_both_ways_through_all_layers, overviews_shrink, what_stands_behind_compress_is_not_taken_for_commands,
       garbage_under_compression_ends_the_connection, compression_can_be_kept_to_connections_in_clear_or_switched_off,

@@ -1,6 +1,7 @@
 /* Who is this address: peers, access blocks, names, limits. */
 #include "tests/kit.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "nntpd/who.h"
@@ -348,6 +349,47 @@ static void what_a_login_or_tls_would_give_is_known(void **state)
     conf_free(&c);
 }
 
+/* Where STARTTLS can show a certificate, those who might have one are let in to say it. */
+static void a_certificate_is_hoped_for_where_there_is_starttls(void **state)
+{
+    static const char blocks[] =
+        "listen \"127.0.0.1:1\" { }\n"
+        "peer \"p.example\" { certificate = \"" PRINT1 "\" streaming = false }\n"
+        "access \"cards\" { from = { \"10.0.0.0/8\" } certificate = \"*\" read = { \"*\" } }\n";
+    static const struct { bool starttls; struct door d; struct may tls; bool any; } rows[] = {
+        { true, { "192.0.2.9", NULL, NULL, false, false }, { false, false, false, true, false }, false },
+        { true, { "10.9.0.1", NULL, NULL, false, false }, { true, false, true, true, false }, false },
+        { true, { "192.0.2.9", NULL, NULL, true, false }, { 0 }, false },
+        { true, { "192.0.2.9", NULL, PRINT1, true, false }, { 0 }, true },
+        { true, { "10.9.0.1", NULL, PRINT2_TOLD, true, true }, { 0 }, true },
+        { true, { "10.9.0.1", NULL, PRINT2_TOLD, true, false }, { 0 }, false },
+        { false, { "192.0.2.9", NULL, NULL, false, false }, { 0 }, false },
+        { false, { "10.9.0.1", NULL, NULL, false, false }, { 0 }, false },
+    };
+    struct identity id;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char all[1000];
+        struct buf errors = { 0 };
+        struct conf *c;
+        struct who *w;
+        struct rights r;
+
+        snprintf(all, sizeof all, "site \"s.example\" { %s }\n%s", rows[i].starttls ? "tls-certificate = c" : "", blocks);
+        if ((c = conf_read_text("t", all, &errors)) == NULL)
+            fail_msg("%.*s", SPAN_F(buf_span(&errors)));
+        w = who_new(c, NULL);
+        r = at_door(w, &id, &rows[i].d);
+        if (memcmp(&r.tls, &rows[i].tls, sizeof r.tls) != 0 || rights_any(&r) != rows[i].any ||
+            rights_hope(&r) != (r.tls.transit || r.tls.read))
+            fail_msg("row %zu", i);
+        rights_fini(&r);
+        who_unref(&w);
+        conf_free(&c);
+    }
+}
+
 static void groups_that_a_login_opens_are_known_by_name(void **state)
 {
     static const struct { struct door d; const char *group; bool yes; } rows[] = {
@@ -412,6 +454,7 @@ int main(void)
         cmocka_unit_test(a_peer_is_known_by_address_or_certificate_or_login),
         cmocka_unit_test(a_peer_with_a_login_and_no_address_is_known_by_no_address),
         cmocka_unit_test(what_a_login_or_tls_would_give_is_known),
+        cmocka_unit_test(a_certificate_is_hoped_for_where_there_is_starttls),
         cmocka_unit_test(groups_that_a_login_opens_are_known_by_name),
         cmocka_unit_test(passwords_go_in_the_clear_only_where_nobody_listens),
         cmocka_unit_test(guests_are_counted_by_peer_and_limited),
