@@ -178,6 +178,8 @@ static void check_site(struct check *k)
     if (s->login_program.n > 0 && s->login_program.v[0][0] != '/')
         wrong(k, "login-program", "login-program: \"%s\": its whole path is wanted", s->login_program.v[0]);
     check_moderators(k, &s->moderators);
+    if (s->sendmail[0] != '/')
+        wrong(k, "sendmail", "sendmail: \"%s\": the program's whole path is wanted first", s->sendmail);
     if (k->block->wrong)
         return;                               /* what follows compares values */
     if (s->post_max > s->article_max)

@@ -82,6 +82,8 @@ struct conf_site {                 /* site "news.example.org" { ... }, exactly o
     enum conf_tls_minimum tls_minimum;
     struct { int certificate, key, ca, ciphers; } tls_line;   /* where these stand, for what is found later */
     enum conf_compress compress;
+    char    *sendmail;             /* program and options                                      */
+    int64_t  sendmail_time_us;
     char    *motd_file;
     char    *users_file;           /* absolute; names and password hashes                      */
     struct conf_list login_program;/* and its arguments; empty: none                           */
@@ -184,6 +186,9 @@ int conf_read_hash(const char *text, struct conf_hash *h);
 /* "comp.*:%s@moderators.example": a wildmat and a mail address, in which %s (once) is the group's
  * name with dots as dashes and %% a percent sign.  -1: it is none. */
 int conf_read_moderator(const char *text, struct span *pattern, struct span *address);
+
+/* May it stand on a program's command line as a mail address? */
+bool conf_address_good(struct span address);
 
 /* A time as the file has it ("90m", "10d"), in microseconds; "forever" is 0.  -1: it is none. */
 int conf_read_time(const char *text, int64_t *us);

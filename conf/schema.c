@@ -147,7 +147,7 @@ int conf_read_hash(const char *text, struct conf_hash *h)
 }
 
 /* What may stand in a mail address that a command line or SMTP gets (no quotes, no comments). */
-static bool address_text(struct span a)
+static bool address_text(struct span a, const char *in_domain)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
     const char *at = memchr(a.p, '@', a.n);
@@ -156,10 +156,15 @@ static bool address_text(struct span a)
         bool local = at == NULL || a.p + i < at;
 
         if (a.p + i != at && (a.p[i] == '\0' || (strchr(letters, a.p[i]) == NULL &&
-                                                 strchr(local ? ".!#$%&'*+/=?^_{|}~-" : ".-%", a.p[i]) == NULL)))
+                                                 strchr(local ? ".!#$%&'*+/=?^_{|}~-" : in_domain, a.p[i]) == NULL)))
             return false;
     }
     return a.n > 0 && a.n <= 250 && a.p[0] != '-' && at != a.p && (at == NULL || at < a.p + a.n - 1);
+}
+
+bool conf_address_good(struct span address)
+{
+    return address_text(address, ".-");
 }
 
 int conf_read_moderator(const char *text, struct span *pattern, struct span *address)
@@ -170,7 +175,7 @@ int conf_read_moderator(const char *text, struct span *pattern, struct span *add
     if (!span_next(&all, ':', pattern) || pattern->n == 0 || memchr(pattern->p, ' ', pattern->n) != NULL)
         return -1;
     *address = span_trim(all);
-    if (address->p == NULL || !address_text(*address))
+    if (address->p == NULL || !address_text(*address, ".-%"))
         return -1;
     for (size_t i = 0; i < address->n; i++) {
         if (address->p[i] != '%')

@@ -354,5 +354,5 @@ enum verdict stage_p_body(struct intake *in)
         return V_P_ADDRESS;
     if ((v = followup(in)) != GO_ON)
         return v;
-    return in->moderated.n > 0 ? intake_say(in, V_P_MODERATED, in->moderated) : GO_ON;
+    return inject_find_moderator(in);
 }

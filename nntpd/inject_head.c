@@ -27,7 +27,10 @@ static void write_given(struct intake *in)
 
         if (which == HDR_PATH || which == HDR_CANCEL_LOCK || which == HDR_CANCEL_KEY || (which != HDR_OTHER && span_trim(f.body).n == 0))
             continue;
-        buf_add_span(&in->made, f.whole);
+        if (in->moderated.n > 0)
+            inject_given_for_mail(in, &f);
+        else
+            buf_add_span(&in->made, f.whole);
     }
 }
 
@@ -69,6 +72,20 @@ static void write_info(struct intake *in)
     buf_puts(&in->made, "\r\n");
 }
 
+/* What goes to a moderator is not injected yet (RFC 5537 3.5). */
+static void write_proto_head(struct intake *in)
+{
+    struct buf id = { 0 };
+
+    write_given(in);
+    write_id(in, &id);
+    if (!hdr_has(&in->h, HDR_DATE))
+        write_date(in, "Date");
+    inject_lock(in, buf_span(&id), &in->made);
+    inject_key(in, &in->made);
+    buf_fini(&id);
+}
+
 static void write_head(struct intake *in)
 {
     const struct conf_site *site = in->rules->site;
@@ -98,7 +115,10 @@ enum verdict stage_p_make(struct intake *in)
 {
     struct span where;
 
-    write_head(in);
+    if (in->moderated.n > 0)
+        write_proto_head(in);
+    else
+        write_head(in);
     in->head = buf_span(&in->made);
     if (headers_read(&in->h, in->head, &where) != HDR_OK)
         return intake_say(in, V_P_SYNTAX, where);

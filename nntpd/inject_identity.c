@@ -5,14 +5,11 @@
  * got that can neither find an account's name from its hash nor make a key.
  *
  *     one who has logged in        by its name
- *     another one                  by its address; an IPv6 address by its first half,
- *                                  of which a household has the rest
+ *     another one                  by its address; an IPv6 address by its first half
  */
-#include <arpa/inet.h>
-#include <string.h>
-
 #include "article/canlock.h"
 #include "lib/base64.h"
+#include "lib/net.h"
 #include "nntpd/stages.h"
 
 #define ACCOUNT_OCTETS 9              /* of the hash: 12 letters of Base64 */
@@ -30,16 +27,12 @@ static struct span secret_for(const struct intake *in, const char *what, struct 
 /* An address as one that posts; the newline keeps it apart from all names. */
 static void add_address(struct buf *out, const char *address)
 {
-    struct in6_addr a;
-    char text[INET6_ADDRSTRLEN];
+    struct net_addr a;
+    uint8_t key[16];
 
     buf_puts(out, "\n");
-    if (inet_pton(AF_INET6, address, &a) != 1) {
-        buf_puts(out, address);
-        return;
-    }
-    memset(a.s6_addr + 8, 0, 8);
-    buf_puts(out, inet_ntop(AF_INET6, &a, text, sizeof text));
+    if (net_literal(address, 0, &a) == 0)
+        buf_add(out, key, net_household((const struct sockaddr *)&a.sa, key));
 }
 
 static void add_poster(const struct intake *in, struct buf *out)

@@ -1,7 +1,7 @@
 /* intake.c - an article's way in: the list of stages and the engine that runs it.
  *
  *     relaying:  wire headers identity dates newsgroups path ─ claim cancelled distribution limits groups ─ store
- *     posting:   lines fields text groups values required limits body make ─ claim cancelled ─ store
+ *     posting:   lines fields text groups values required limits body make (mail) ─ claim cancelled ─ store
  *
  * A refusal that is to be remembered takes the way through "claim" as well: so
  * a bad copy of an article that we have says "Duplicate", and one whose good
@@ -48,6 +48,7 @@ static const struct stage posting[] = {
     { "limits", stage_limits },
     { "body", stage_p_body },
     { "inject", stage_p_make },
+    { "mail", stage_p_mail },
     { "history", stage_claim },
     { "cancelled", stage_cancelled },
     { "store", stage_store },
@@ -119,6 +120,7 @@ struct intake *intake_new(struct store *s, struct intake_rules *rules, struct la
         in->peer[i] = from->peer[i];
     in->post_groups = xstrndup(from->post_groups.p != NULL ? from->post_groups.p : "", from->post_groups.n);
     in->approve = xstrndup(from->approve.p != NULL ? from->approve.p : "", from->approve.n);
+    in->letters = from->letters;
     in->account = from->user != NULL ? xstrdup(from->user) : NULL;
     in->bytes = block;
     in->block = (struct span){ block, n };
@@ -151,6 +153,7 @@ void intake_free(struct intake **inp)
     free(in->post_groups);
     free(in->approve);
     free(in->account);
+    buf_fini(&in->moderator);
     free(in->bytes);
     free(in);
 }

@@ -18,6 +18,7 @@
 
 /* The rules in force; immutable, shared by reference count, swapped by reload. */
 struct intake_rules;
+struct letters;
 struct conf;
 struct intake_rules *intake_rules_new(const struct conf *c);
 struct intake_rules *intake_rules_ref(struct intake_rules *r);
@@ -32,6 +33,7 @@ struct intake_sender {
     size_t      n_peer;
     struct span post_groups;       /* WAY_POST: wildmat of groups the client may post to                 */
     struct span approve;           /* WAY_POST: the same: of groups for which it may give Approved       */
+    struct letters *letters;       /* WAY_POST: for moderators; NULL: they get none                      */
     const char *user;              /* WAY_POST: who has logged in; NULL: nobody                          */
 };
 

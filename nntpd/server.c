@@ -13,7 +13,7 @@
  * into them, and there are as many as there were reloads.
  *
  * Going down: accept no more; workers answer what they have begun; control; the
- * feeder; then lane and store (nothing posts to a worker any more), then the
+ * feeder; then letters, lane and store (nothing posts to a worker any more), then the
  * workers' mailboxes.
  */
 #include "nntpd/server.h"
@@ -35,6 +35,7 @@
 #include "lib/mem.h"
 #include "nntpd/child.h"
 #include "nntpd/control.h"
+#include "nntpd/letters.h"
 #include "nntpd/listen.h"
 #include "nntpd/logins.h"
 #include "nntpd/resolve.h"
@@ -365,7 +366,7 @@ static void start_workers(struct nntpd *n)
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     unsigned count = c->site.workers > 0 ? (unsigned)c->site.workers : cores > 0 ? (unsigned)cores : 1;
     struct worker_options o = { .store = n->store, .lane = n->lane, .guests = n->guests, .logins = n->logins,
-                                .shares = n->shares, .conf = c,
+                                .shares = n->shares, .letters = n->letters, .conf = c,
                                 .gone = on_session_gone, .arg = n };
 
     n->worker = xcalloc(count, sizeof *n->worker);
@@ -412,6 +413,7 @@ static int open_doors(struct nntpd *n, struct err *e)
     if ((n->base = event_base_new()) == NULL)
         return err_set(e, "cannot make an event loop");
     n->home = mailbox_new(n->base);
+    n->letters = letters_new();
     n->guests = guests_new(c->site.queue_bytes / 2);
     n->logins = logins_new(c);
     n->shares = shares_new(SHARES_MOST);
@@ -521,6 +523,7 @@ void nntpd_close(struct nntpd **np)
         logins_stop(n->logins);
     stop_workers(n);
     logins_free(&n->logins);           /* all have come home */
+    letters_free(&n->letters);
     lane_free(&n->lane);
     store_close(&n->store);
     child_free(&n->child);             /* woken by the store until here */

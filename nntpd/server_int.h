@@ -25,6 +25,7 @@ struct nntpd {
     struct guests *guests;
     struct logins *logins;
     struct shares *shares;
+    struct letters *letters;
     struct resolve *resolve;
     struct control *control;
     struct child *child;

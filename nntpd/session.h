@@ -26,6 +26,7 @@ struct conf;
 struct who;
 struct tls;
 struct guests;
+struct letters;
 struct counters;
 struct logins;
 struct shares;
@@ -39,6 +40,7 @@ struct house {
     const struct conf  *conf;
     struct intake_rules*rules;
     struct lane        *lane;
+    struct letters     *letters;     /* nntpd/letters.h: shared by all workers; may be NULL   */
     struct mailbox     *home;        /* of this worker                                        */
     struct event_base  *base;
     struct counters    *counters;    /* nntpd/counters.h, of this worker                      */

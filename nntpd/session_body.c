@@ -141,6 +141,7 @@ static struct intake_sender sender_of(const struct session *s, enum intake_way w
         .n_peer = way == WAY_POST ? 0 : s->rights.n_peer,
         .post_groups = s->rights.post,
         .approve = buf_span(approve),
+        .letters = s->h->letters,
         .user = way == WAY_POST ? s->who.user : NULL,
     };
 }

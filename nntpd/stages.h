@@ -60,6 +60,10 @@ struct intake {
     struct buf      fixed;             /* POST: the head with its small faults mended          */
     struct buf      made;              /* POST: the head as it will be injected                */
     struct span     bad_line;          /* POST: the first that is no header field, or p NULL   */
+    struct letters *letters;           /* POST: NULL: no mail is sent                          */
+    struct buf      moderator;         /* POST: the address                                    */
+    bool            mailed;            /* POST: it was tried, and                              */
+    int             mail_rc;           /* look_err says why not                                */
     struct span     moderated;         /* POST: the first moderated group, not approved for    */
     struct wire_facts facts;
     struct headers  h;
@@ -129,6 +133,10 @@ stage_fn stage_store;
 void intake_remember(struct intake *in, const char *why);   /* a RECORD_REFUSED; takes the claim */
 /* inject.c, inject_text.c, inject_head.c: posting, in the order of INN.md 2.4 */
 stage_fn stage_p_lines, stage_p_fields, stage_p_text, stage_p_groups, stage_p_values, stage_p_required, stage_p_body, stage_p_make;
+/* inject_mail.c: for a moderator */
+stage_fn stage_p_mail;
+enum verdict inject_find_moderator(struct intake *in);
+void inject_given_for_mail(struct intake *in, const struct hdr_field *f);
 /* inject_identity.c: what tells this site who posted; fields with their ends, the client's own in them */
 void inject_account(const struct intake *in, struct buf *out);
 void inject_lock(const struct intake *in, struct span msgid, struct buf *out);

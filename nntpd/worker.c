@@ -171,7 +171,7 @@ struct worker *worker_new(const struct worker_options *o)
     w->gone = o->gone;
     w->arg = o->arg;
     w->house = (struct house){ .store = o->store, .lane = o->lane, .guests = o->guests, .logins = o->logins,
-                               .shares = o->shares, .conf = o->conf, .rules = intake_rules_ref(o->rules),
+                               .shares = o->shares, .letters = o->letters, .conf = o->conf, .rules = intake_rules_ref(o->rules),
                                .who = who_ref(o->who), .tls = tls_ref(o->tls), .counters = &w->counters };
     if ((w->house.base = event_base_new()) == NULL)
         die(1, "cannot make an event loop");

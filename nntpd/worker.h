@@ -20,6 +20,7 @@ struct worker_options {
     struct guests *guests;
     struct logins *logins;
     struct shares *shares;
+    struct letters *letters;
     const struct conf *conf;
     struct intake_rules *rules;        /* references are taken                  */
     struct who *who;

@@ -19,6 +19,7 @@
 #include "lib/mem.h"
 #include "nntpd/counters.h"
 #include "nntpd/verdict.h"
+#include "nntpd/letters.h"
 #include "nntpd/who.h"
 #include "tests/kit.h"
 
@@ -239,6 +240,7 @@ void site_open(struct span conf)
     take_conf(read_conf(conf.n > 0 ? conf : span_of(usual)));
     open_store();
     house.lane = lane_new("disk", 2);
+    house.letters = letters_new();
     house.base = event_base_new();
     house.home = mailbox_new(house.base);
     tick = event_new(house.base, -1, EV_PERSIST, on_tick, NULL);
@@ -252,11 +254,13 @@ bool site_is_open(void)
 
 void site_restart(void)
 {
+    letters_free(&house.letters);
     lane_free(&house.lane);
     mailbox_drain(house.home);
     store_close(&house.store);
     open_store();
     house.lane = lane_new("disk", 2);
+    house.letters = letters_new();
 }
 
 void site_reload(struct span conf)
@@ -266,6 +270,7 @@ void site_reload(struct span conf)
 
 void site_close(void)
 {
+    letters_free(&house.letters);
     lane_free(&house.lane);
     store_close(&house.store);
     mailbox_free(&house.home);

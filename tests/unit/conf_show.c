@@ -108,6 +108,8 @@ static const char *random_text(const struct setting *s)
         return PICK("a.example", "b_c", "d:e", "x-1");
     if (s->type == TYPE_LIST && strstr(s->key, "distributions") != NULL)
         return PICK("world", "!local", "a-b");
+    if (strcmp(s->key, "sendmail") == 0)
+        return PICK("/usr/sbin/sendmail -oi", "/bin/true");
     if (strcmp(s->key, "moderators") == 0)
         return PICK("comp.*:%s@m.example", "*:local");
     if (strcmp(s->key, "hash") == 0)

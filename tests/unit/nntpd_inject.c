@@ -5,6 +5,7 @@
 #include "article/header.h"
 #include "conf/conf.h"
 #include "nntpd/intake.h"
+#include "nntpd/letters.h"
 #include "tests/unit/storekit.h"
 
 #define SITE(more) "site \"news.test.example\" { " more " }\nlisten \"127.0.0.1:119\" {}\n"
@@ -16,6 +17,7 @@ static struct {
     struct event_base   *base;
     struct mailbox      *home;
     struct lane         *lane;
+    struct letters      *letters;
 } house;
 
 static void use(const char *text)
@@ -70,7 +72,7 @@ static void on_done(struct intake *in, void *user)
 /* Post with these fields beside From and Subject; the reply. */
 static const char *post_body(struct poster p, const char *fields, const char *body)
 {
-    struct intake_sender from = { .source = "post", .address = p.address != NULL ? p.address : "203.0.113.9", .user = p.user,
+    struct intake_sender from = { .source = "post", .address = p.address != NULL ? p.address : "203.0.113.9", .user = p.user, .letters = house.letters,
                                   .post_groups = SPAN("*"), .approve = span_of(p.approve != NULL ? p.approve : "") };
     struct buf b = { 0 };
     size_t n;
@@ -303,6 +305,132 @@ static void control_and_supersedes_do_not_go_together(void **state)
     assert_reply(post(anna, TEST "Supersedes: a@b.example\r\n"), "441 Can't parse Supersedes header field body");
 }
 
+/* ---- mail to moderators ---- */
+
+/* A sendmail that keeps its arguments and its letter; and the letter, when there is one. */
+static void use_mail(const char *more, const char *script_end)
+{
+    char *script = xstrdup(kit_path("sendmail")), *text = xasprintf(SITE("%s sendmail = \"%s -oi -oem\""), more, script);
+    FILE *f = fopen(script, "w");
+
+    assert_non_null(f);
+    fprintf(f, "#!/bin/sh\n{ echo \"$@\"; cat; } >'%s'\n%s\n", kit_path("letter"), script_end);
+    assert_int_equal(fclose(f), 0);
+    assert_int_equal(chmod(script, 0755), 0);
+    unlink(kit_path("letter"));
+    use(text);
+    free(script);
+    free(text);
+}
+
+static char *letter(void)
+{
+    static char text[8000];
+    FILE *f = fopen(kit_path("letter"), "r");
+    size_t n = f != NULL ? fread(text, 1, sizeof text - 1, f) : 0;
+
+    text[n] = '\0';
+    if (f != NULL)
+        fclose(f);
+    return text;
+}
+
+static bool letter_has(const char *text)
+{
+    return strstr(letter(), text) != NULL;
+}
+
+static uint64_t record_count(void)
+{
+    return artlog_next_seq(store_log(house.store));
+}
+
+static void a_post_for_a_moderator_is_mailed_and_not_stored(void **state)
+{
+    uint64_t before;
+
+    (void)state;
+    use_mail("moderators = { \"misc.mod:%s@mod.example\" }", "");
+    before = record_count();
+    assert_reply(post_body(anna, "Newsgroups: misc.test, misc.mod\r\nX-Folded: a\r\n b\r\nPath: a.example!not-for-mail\r\n"
+                           "Cc: c@example.com\r\nBcc: secret@example.com\r\n", "..dot\r\n\r\nend\r\n"),
+                 "240 Article mailed to the moderator of misc.mod");
+    assert_int_equal(record_count(), before);
+    assert_int_equal(site_state(house.store, got.id), 0);
+    assert_int_equal(strncmp(letter(), "-oi -oem misc-mod@mod.example\nTo: misc-mod@mod.example\nFrom: Joe", 64), 0);
+    assert_true(letter_has("\nNewsgroups: misc.test, misc.mod\nX-Folded: a\n b\n"));
+    assert_true(letter_has("\nX-Original-Cc: c@example.com\nX-Original-Bcc: secret@example.com\n"));
+    assert_true(letter_has("\nMessage-ID: <") && letter_has("\nDate: ") && letter_has("\nCancel-Lock: sha256:"));
+    assert_true(letter_has("\n\n.dot\n\nend\n"));
+    assert_false(letter_has("Path:") || letter_has("Injection-") || letter_has("\r") || letter_has("Xref:"));
+}
+
+static void what_the_moderator_approves_can_be_cancelled_by_its_author(void **state)
+{
+    const struct poster mod = { "mod", NULL, "misc.mod" };
+    char lock[1000], fields[1400], *at;
+
+    (void)state;
+    use_mail("moderators = { \"*:m@mod.example\" }", "");
+    assert_reply(post(anna, "Newsgroups: misc.mod\r\nMessage-ID: <to-approve@example.com>\r\n"), "240 ");
+    at = strstr(letter(), "\nCancel-Lock: ");
+    snprintf(lock, sizeof lock, "%.*s", (int)strcspn(at + 1, "\n"), at + 1);
+    snprintf(fields, sizeof fields, "Newsgroups: misc.mod\r\nMessage-ID: <to-approve@example.com>\r\nApproved: mod@example.com\r\n%s\r\n", lock);
+    assert_reply(post(mod, fields), "240 Article received");
+    /* a cancel in a moderated group goes to the moderator, too (RFC 5537 5.3) */
+    assert_reply(post(anna, "Newsgroups: misc.mod\r\nControl: cancel <to-approve@example.com>\r\n"), "240 Article mailed");
+    assert_true(letter_has("\nCancel-Key: sha256:"));
+    assert_reply(post(anna, "Newsgroups: misc.test\r\nControl: cancel <to-approve@example.com>\r\n"), "240 Article received");
+    assert_int_equal(site_state(house.store, "<to-approve@example.com>"), HIS_CANCELLED);
+}
+
+static void the_first_pattern_that_fits_names_the_moderator(void **state)
+{
+    static const struct { const char *group, *want; } rows[] = {
+        { "misc.mod", "misc-mod@first.example" }, { "comp.mod.x", "comp@second.example" },
+        { "a.b.c", "a-b-c%40@rest.example" }, { "news.x", NULL },
+    };
+    struct buf address = { 0 };
+
+    (void)state;
+    use(SITE("moderators = { \"misc.*:%s@first.example\", \"misc.mod:no@no.example\", \"comp.*,!comp.os.*: comp@second.example\","
+             " \"a.*:%s%%40@rest.example\" }"));
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        bool found = letters_address(&house.conf->site, span_of(rows[i].group), &address);
+
+        assert_int_equal(found, rows[i].want != NULL);
+        if (found && !span_eq(buf_span(&address), span_of(rows[i].want)))
+            fail_msg("%s: got %.*s", rows[i].group, SPAN_F(buf_span(&address)));
+    }
+    /* an address that a program might take for something else is none */
+    use(SITE("moderators = { \"*:%s@x.example\" }"));
+    assert_false(letters_address(&house.conf->site, SPAN("-oi.x"), &address));
+    assert_false(letters_address(&house.conf->site, SPAN("a b"), &address));
+    buf_fini(&address);
+}
+
+static void without_a_moderators_address_it_is_refused(void **state)
+{
+    (void)state;
+    use_mail("moderators = { \"comp.*:m@mod.example\" }", "");
+    assert_reply(post(anna, "Newsgroups: misc.mod\r\n"), "441 \"misc.mod\" is moderated");
+    assert_string_equal(letter(), "");
+}
+
+static void a_mail_that_fails_is_told_and_nothing_is_lost_silently(void **state)
+{
+    (void)state;
+    use_mail("moderators = { \"*:m@mod.example\" }", "echo 'no room' >&2; exit 75");
+    assert_reply(post(anna, "Newsgroups: misc.mod\r\n"), "441 Not mailed to the moderator, please try again later: ");
+    assert_non_null(strstr(got.text, "sendmail ended with 75: no room"));
+    use_mail("sendmail-time = 1s moderators = { \"*:m@mod.example\" }", "exec sleep 600");
+    assert_reply(post(anna, "Newsgroups: misc.mod\r\n"), "441 Not mailed to the moderator, please try again later: ");
+    assert_non_null(strstr(got.text, "took too long and was ended"));
+    use(SITE("moderators = { \"*:m@mod.example\" } sendmail = \"/no/such/sendmail\""));
+    assert_reply(post(anna, "Newsgroups: misc.mod\r\n"), "441 Not mailed to the moderator, please try again later: /no/such/sendmail: No such");
+    assert_int_equal(site_state(house.store, got.id), 0);
+}
+
 /* ---- begin, end ---- */
 
 static int setup(void **state)
@@ -315,12 +443,14 @@ static int setup(void **state)
     house.base = event_base_new();
     house.home = mailbox_new(house.base);
     house.lane = lane_new("disk", 1);
+    house.letters = letters_new();
     return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
+    letters_free(&house.letters);
     lane_free(&house.lane);
     store_close(&house.store);
     intake_rules_unref(&house.rules);
@@ -338,6 +468,10 @@ int main(void)
         cmocka_unit_test(a_key_is_for_its_article_alone), cmocka_unit_test(an_account_has_one_hash_that_tells_nothing),
         cmocka_unit_test(approved_is_for_those_who_may), cmocka_unit_test(newgroup_and_its_like_need_approval),
         cmocka_unit_test(control_and_supersedes_do_not_go_together),
+        cmocka_unit_test(a_post_for_a_moderator_is_mailed_and_not_stored),
+        cmocka_unit_test(what_the_moderator_approves_can_be_cancelled_by_its_author),
+        cmocka_unit_test(the_first_pattern_that_fits_names_the_moderator), cmocka_unit_test(without_a_moderators_address_it_is_refused),
+        cmocka_unit_test(a_mail_that_fails_is_told_and_nothing_is_lost_silently),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,0 +1,169 @@
+/* run.c - run a program to its end.  See run.h.
+ *
+ * Its input is a file in memory, so nobody has to feed it; its output is read
+ * while it runs.  What it leaves running behind it may keep the output open:
+ * the end is that of the process, not of the output.
+ */
+#include "lib/run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+extern char **environ;
+
+struct child { pid_t pid; int pidfd, out; };
+
+/* Real time, whatever tests do to clocks. */
+static int64_t now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static int memory_file(struct span bytes)
+{
+    int fd = memfd_create("input", MFD_CLOEXEC);
+
+    for (size_t at = 0; fd >= 0 && at < bytes.n;) {
+        ssize_t n = write(fd, bytes.p + at, bytes.n - at);
+
+        if (n < 0) {
+            close(fd);
+            return -1;
+        }
+        at += (size_t)n;
+    }
+    if (fd >= 0)
+        lseek(fd, 0, SEEK_SET);
+    return fd;
+}
+
+static int spawn(const char *const *argv, int in, int out, pid_t *pid)
+{
+    posix_spawn_file_actions_t fa;
+    posix_spawnattr_t at;
+    sigset_t none, all;
+    int rc;
+
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawn_file_actions_init(&fa);
+    posix_spawn_file_actions_adddup2(&fa, in, 0);
+    posix_spawn_file_actions_adddup2(&fa, out, 1);
+    posix_spawn_file_actions_adddup2(&fa, out, 2);
+    posix_spawnattr_init(&at);
+    posix_spawnattr_setsigmask(&at, &none);
+    posix_spawnattr_setsigdefault(&at, &all);
+    posix_spawnattr_setpgroup(&at, 0);
+    posix_spawnattr_setflags(&at, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+    rc = posix_spawn(pid, argv[0], &fa, &at, (char *const *)(uintptr_t)argv, environ);
+    posix_spawnattr_destroy(&at);
+    posix_spawn_file_actions_destroy(&fa);
+    return rc;
+}
+
+static void end_child(struct child *c, int *status)
+{
+    while (waitpid(c->pid, status, 0) < 0 && errno == EINTR)
+        ;
+    close(c->out);
+    if (c->pidfd >= 0)
+        close(c->pidfd);
+}
+
+static void kill_child(struct child *c)
+{
+    int status;
+
+    kill(-c->pid, SIGKILL);
+    end_child(c, &status);
+}
+
+static int begin(const struct run *o, struct child *c, struct err *e)
+{
+    int in = memory_file(o->input), pair[2] = { -1, -1 }, rc = in < 0 ? errno : 0;
+
+    if (rc == 0 && pipe2(pair, O_CLOEXEC) != 0)
+        rc = errno;
+    if (rc == 0)
+        rc = spawn(o->argv, in, pair[1], &c->pid);
+    if (in >= 0)
+        close(in);
+    if (pair[1] >= 0)
+        close(pair[1]);
+    if (rc != 0) {
+        if (pair[0] >= 0)
+            close(pair[0]);
+        return err_set(e, "%s: %s", o->argv[0], strerror(rc));
+    }
+    fcntl(pair[0], F_SETFL, O_NONBLOCK);
+    c->out = pair[0];
+    if ((c->pidfd = pidfd_open(c->pid, 0)) < 0) {
+        err_sys(e, "%s: pidfd_open", o->argv[0]);
+        kill_child(c);
+        return -1;
+    }
+    return 0;
+}
+
+/* Read what there is; false: nothing more will come. */
+static bool hear(int fd, struct buf *says)
+{
+    char p[1024];
+    ssize_t n;
+
+    while ((n = read(fd, p, sizeof p)) > 0)
+        if (buf_len(says) < RUN_SAYS_MOST)
+            buf_add(says, p, buf_len(says) + (size_t)n > RUN_SAYS_MOST ? RUN_SAYS_MOST - buf_len(says) : (size_t)n);
+    return n < 0 && (errno == EAGAIN || errno == EINTR);
+}
+
+/* NULL when it has ended; else why it was not waited for. */
+static const char *wait_end(const struct run *o, const struct child *c, struct buf *says)
+{
+    struct pollfd p[3] = { { c->pidfd, POLLIN, 0 }, { c->out, POLLIN, 0 }, { o->stop, POLLIN, 0 } };
+    int64_t until = now_ms() + o->most_us / 1000, left;
+
+    while ((left = until - now_ms()) > 0) {
+        if (poll(p, 3, (int)left) < 0 && errno != EINTR)
+            return strerror(errno);
+        if (p[1].revents != 0 && !hear(c->out, says))
+            p[1].fd = -1;
+        if (p[0].revents != 0)
+            return NULL;
+        if (p[2].revents != 0)
+            return "was ended, for we are closing";
+    }
+    return "took too long and was ended";
+}
+
+int run_program(const struct run *o, struct run_end *end, struct err *e)
+{
+    struct child c;
+    const char *why;
+    int status = 0;
+
+    *end = (struct run_end){ .code = 0 };
+    if (begin(o, &c, e) != 0)
+        return -1;
+    if ((why = wait_end(o, &c, &end->says)) != NULL) {
+        kill_child(&c);
+        buf_fini(&end->says);
+        return err_set(e, "%s %s", o->argv[0], why);
+    }
+    hear(c.out, &end->says);
+    end_child(&c, &status);
+    end->code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return 0;
+}
