@@ -7,7 +7,7 @@
 
 /* From now on Berkeley DB opens, reads, writes, syncs, renames and removes
  * files through disk_table(), as it is at the time of each call.  (Reading its
- * log goes past it: see bdb.c.) */
+ * log goes past it: see bdb_route.c.) */
 void bdb_route(void);
 
 #endif
