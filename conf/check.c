@@ -1,6 +1,7 @@
 /* check.c - what must hold across settings.  See check.h. */
 #include "conf/check.h"
 
+#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -175,6 +176,9 @@ static void check_site(struct check *k)
     check_distributions(k, "accept-distributions", &s->accept_distributions);
     check_tls(k, s);
     check_wildmats(k, "local-groups", &s->local_groups, false);
+    check_wildmats(k, "private-groups", &s->private_groups, false);
+    if (s->private_groups.n > 0 && s->strangers == CONF_STRANGER_READ)
+        wrong(k, "strangers", "strangers: with private-groups, who may read is said by access blocks");
     if (s->login_program.n > 0 && s->login_program.v[0][0] != '/')
         wrong(k, "login-program", "login-program: \"%s\": its whole path is wanted", s->login_program.v[0]);
     check_moderators(k, &s->moderators);
@@ -218,10 +222,47 @@ static void check_login(struct check *k, const struct conf_peer *p)
         wrong(k, "login-password", "login-password: a word is wanted");
 }
 
+/* Does the pattern fit within the wildmats, as text?  "priv.a.*" does within "priv.*", "*" does not. */
+static bool within(struct span pattern, const struct conf_list *wildmats)
+{
+    char *text = xstrndup(pattern.p, pattern.n);
+    bool is = false;
+
+    for (size_t i = 0; i < wildmats->n; i++) {
+        struct span all = span_of(wildmats->v[i]), one;
+
+        while (span_next(&all, ',', &one)) {
+            bool not = span_starts(one, SPAN("!"));
+            char *w = xstrndup(one.p + not, one.n - not);
+
+            if (fnmatch(w, text, 0) == 0)
+                is = !not;
+            free(w);
+        }
+    }
+    free(text);
+    return is;
+}
+
+/* "*" may mean private groups or not: they are just not sent.  But who names them wants them sent. */
+static void check_private(struct check *k, const struct conf_peer *p)
+{
+    if (!p->send || conf_peer_private(p))
+        return;
+    for (size_t i = 0; i < p->groups.n; i++) {
+        struct span all = span_of(p->groups.v[i]), one;
+
+        while (span_next(&all, ',', &one))
+            if (!span_starts(one, SPAN("!")) && !span_starts(one, SPAN("@")) && within(one, &k->c->site.private_groups))
+                wrong(k, "groups", "groups: \"%.*s\" is private (private-groups): tls and fingerprint are wanted", SPAN_F(one));
+    }
+}
+
 /* What is sent. */
 static void check_selection(struct check *k, const struct conf_peer *p)
 {
     check_wildmats(k, "groups", &p->groups, true);
+    check_private(k, p);
     check_wildmats(k, "origins", &p->origins, false);
     check_identities(k, "exclude", &p->exclude);
     check_distributions(k, "distributions", &p->distributions);

@@ -331,6 +331,11 @@ void conf_free(struct conf **conf)
     *conf = NULL;
 }
 
+bool conf_peer_private(const struct conf_peer *p)
+{
+    return p->tls != CONF_TLS_NO && p->fingerprint != NULL;
+}
+
 bool conf_peer_equal(const struct conf_peer *a, const struct conf_peer *b)
 {
     size_t n;

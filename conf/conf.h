@@ -43,6 +43,7 @@ struct conf_site {                 /* site "news.example.org" { ... }, exactly o
     struct conf_list exclude;      /* not taken: what has these in Path                        */
     struct conf_list accept_distributions;   /* distribution_wanted's rules; empty: all        */
     struct conf_list local_groups; /* wildmats: never sent to a peer                           */
+    struct conf_list private_groups; /* wildmats: sent to peers with a fingerprint alone       */
     char    *directory;            /* data; absolute after reading (relative: to the file)     */
     char    *run_directory;        /* sockets; default: directory/run                          */
     char    *log_file;             /* NULL: standard error                                     */
@@ -171,6 +172,9 @@ void conf_changes(const struct conf *from, const struct conf *to, struct buf *ne
 void conf_join(const struct conf_list *l, struct buf *out);
 
 bool conf_list_equal(const struct conf_list *a, const struct conf_list *b);
+
+/* May the peer be sent private groups: TLS, and a certificate that is pinned? */
+bool conf_peer_private(const struct conf_peer *p);
 
 /* Are all settings the same? */
 bool conf_peer_equal(const struct conf_peer *a, const struct conf_peer *b);

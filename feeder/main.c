@@ -110,7 +110,8 @@ static void set_peers(struct feeder *f, struct conf *conf)
 {
     struct peer **now = xcalloc(conf->n_peer + 1, sizeof *now);
     struct conf *was = f->conf;
-    bool all = was != NULL && !conf_list_equal(&was->site.local_groups, &conf->site.local_groups);
+    bool all = was != NULL && (!conf_list_equal(&was->site.local_groups, &conf->site.local_groups) ||
+                               !conf_list_equal(&was->site.private_groups, &conf->site.private_groups));
     size_t n = 0;
 
     f->conf = conf;

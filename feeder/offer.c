@@ -28,12 +28,15 @@
 #define NAMES_MOST 100000      /* group names remembered; beyond it the table is begun anew */
 #define NAME_MOST  1024        /* longer names in Path are nobody's                         */
 #define VERB_MOST  50
+#define LOCAL     1u
+#define PRIVATE   2u
 #define BIT(i) (UINT64_C(1) << ((i) % 64))
 
 const char *const offer_words[OFFER_WHYS] = {
     [OFFER_YES] = "wanted",
     [OFFER_NO_GROUP] = "in no group that it takes (groups)",
     [OFFER_LOCAL] = "in a group that never leaves (local-groups)",
+    [OFFER_PRIVATE] = "in a private group, and it has no fingerprint (private-groups)",
     [OFFER_POISON] = "in a group that it takes nothing of (groups, @)",
     [OFFER_IN_PATH] = "it has had it: it is in Path (path)",
     [OFFER_EXCLUDED] = "a name that it does not want is in Path (exclude)",
@@ -65,12 +68,13 @@ struct offer {
     struct list *list;
     size_t n_lists;
     uint64_t *about_control, *about_junk;      /* peers whose lists name these groups        */
-    char  *local;                              /* a wildmat: groups that never leave; or NULL */
+    char  *local, *private;                    /* wildmats: groups that never leave, or only to some; or NULL */
+    uint64_t *open;                            /* peers that must not have private groups    */
     struct rules rules;
-    struct map *groups;        /* name -> [takes it][poison], then a word: it never leaves    */
+    struct map *groups;        /* name -> [takes it][poison], then a word: LOCAL, PRIVATE     */
     struct map *names;         /* lower case -> [has had it][excludes it]                     */
     uint64_t *here;            /* the same four for the article at hand, then: who is left    */
-    bool local_here;
+    uint64_t about_here;       /* LOCAL, PRIVATE                                              */
 };
 
 /* ---- rows ---- */
@@ -186,9 +190,14 @@ struct offer *offer_new(const struct conf *c)
     o->here = xcalloc(5 * o->words, sizeof *o->here);
     o->groups = map_new();
     o->names = map_new();
+    o->open = xcalloc(o->words, sizeof *o->open);
     if (c->site.local_groups.n > 0)
         o->local = joined(&c->site.local_groups);
+    if (c->site.private_groups.n > 0)
+        o->private = joined(&c->site.private_groups);
     for (size_t i = 0; i < o->n; i++) {
+        if (!conf_peer_private(o->peer[i]))
+            o->open[i / 64] |= BIT(i);
         add_groups(o, &o->peer[i]->groups, i);
         if (o->peer[i]->path_check)
             add_names(o, &o->peer[i]->path, i, 0);
@@ -225,7 +234,9 @@ void offer_free(struct offer **offer)
     free(o->list);
     free(o->about_control);
     free(o->about_junk);
+    free(o->open);
     free(o->local);
+    free(o->private);
     free(o->here);
     free(o->peer);
     free(o);
@@ -256,7 +267,8 @@ static const uint64_t *group_row(struct offer *o, struct span group)
         if (m != WILDMAT_NO)
             or_row(row + (m == WILDMAT_POISON ? o->words : 0), o->list[i].peers, o->words);
     }
-    row[2 * o->words] = o->local != NULL && wildmat(group, span_of(o->local));
+    row[2 * o->words] = (o->local != NULL && wildmat(group, span_of(o->local)) ? LOCAL : 0) |
+                        (o->private != NULL && wildmat(group, span_of(o->private)) ? PRIVATE : 0);
     return row;
 }
 
@@ -284,12 +296,12 @@ static void look_at_groups(struct offer *o, struct facts *f)
     char text[8 + VERB_MOST] = "control.";
     size_t at = 0;
 
-    o->local_here = false;
+    o->about_here = 0;
     while (groups_next(f->groups, &at, &name)) {
         const uint64_t *row = group_row(o, name);
 
         or_row(o->here, row, 2 * o->words);
-        o->local_here |= row[2 * o->words] != 0;
+        o->about_here |= row[2 * o->words];
     }
     if (any(o->about_junk, o->words) && facts_in_junk(f))
         add_beside(o, SPAN("junk"), o->about_junk, facts_homeless(f));
@@ -356,8 +368,10 @@ size_t offer_all(struct offer *o, const struct record *r, uint8_t *why)
     }
     look(o, r, &f);
     memset(why, OFFER_NO_GROUP, o->n);
-    if (o->local_here)
+    if (o->about_here & LOCAL)
         take_out(o, NULL, OFFER_LOCAL, why);
+    if (o->about_here & PRIVATE)
+        take_out(o, o->open, OFFER_PRIVATE, why);
     take_out(o, o->here + o->words, OFFER_POISON, why);
     take_out(o, o->here + 2 * o->words, OFFER_IN_PATH, why);
     take_out(o, o->here + 3 * o->words, OFFER_EXCLUDED, why);
@@ -375,8 +389,10 @@ static enum offer_why decide(struct offer *o, size_t peer, struct facts *f, cons
 {
     if (!has(o->here + 4 * o->words, peer))
         return OFFER_NO_GROUP;
-    if (o->local_here)
+    if (o->about_here & LOCAL)
         return OFFER_LOCAL;
+    if ((o->about_here & PRIVATE) && has(o->open, peer))
+        return OFFER_PRIVATE;
     if (has(o->here + o->words, peer))
         return OFFER_POISON;
     if (has(o->here + 2 * o->words, peer))

@@ -36,6 +36,7 @@ enum offer_why {
     OFFER_YES,
     OFFER_NO_GROUP,        /* none of its groups is wanted                        */
     OFFER_LOCAL,           /* in a group that never leaves                        */
+    OFFER_PRIVATE,         /* in a private group, and its certificate is not pinned */
     OFFER_POISON,          /* a group with "@"                                    */
     OFFER_IN_PATH,         /* the peer has had it                                 */
     OFFER_EXCLUDED,        /* a name of 'exclude' is in Path                      */

@@ -64,7 +64,8 @@ static bool ask(const struct conf_peer *p, struct rule *r)
         return p->posted_here;
     case OFFER_HASH:
         return p->hash != NULL && conf_read_hash(p->hash, &r->hash) == 0;
-    case OFFER_YES: case OFFER_NO_GROUP: case OFFER_LOCAL: case OFFER_POISON: case OFFER_IN_PATH: case OFFER_EXCLUDED:
+    case OFFER_YES: case OFFER_NO_GROUP: case OFFER_LOCAL: case OFFER_PRIVATE: case OFFER_POISON:
+    case OFFER_IN_PATH: case OFFER_EXCLUDED:
     case OFFER_NOT_ARTICLE: case OFFER_WHYS:
         break;                         /* groups and Path: offer.c */
     }
@@ -182,7 +183,8 @@ bool rule_breaks(const struct rule *r, struct facts *f)
         return (f->r->flags & RECORD_LOCAL) == 0;
     case OFFER_HASH:
         return !in_share(&r->hash, f);
-    case OFFER_YES: case OFFER_NO_GROUP: case OFFER_LOCAL: case OFFER_POISON: case OFFER_IN_PATH: case OFFER_EXCLUDED:
+    case OFFER_YES: case OFFER_NO_GROUP: case OFFER_LOCAL: case OFFER_PRIVATE: case OFFER_POISON:
+    case OFFER_IN_PATH: case OFFER_EXCLUDED:
     case OFFER_NOT_ARTICLE: case OFFER_WHYS:
         break;
     }

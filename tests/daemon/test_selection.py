@@ -1,5 +1,7 @@
 """Who is sent what, while a site runs: reasons, groups that never leave, articles held back."""
 import collections
+import hashlib
+import ssl
 
 from kit import *
 
@@ -65,6 +67,54 @@ def groups_that_become_local_are_taken_out_of_what_waits():
     a.stop(), b.stop()
 
 
+def certificate(site):
+    """The site gets one; its fingerprint."""
+    pem = os.path.join(site.dir, "site.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
+                    site.dir + "/site.key", "-out", pem, "-days", "2", "-subj", "/CN=" + site.name], check=True, stderr=subprocess.DEVNULL)
+    site.site += ' tls-certificate = "site.pem" tls-key = "site.key"'
+    site.write_conf()
+    with open(pem) as f:
+        return hashlib.sha256(ssl.PEM_cert_to_DER_cert(f.read())).hexdigest()
+
+
+def private_groups_go_by_tls_to_whom_we_have_pinned_and_to_no_other():
+    a, pinned, plain = [Site(n, groups=["misc.test", "misc.secret"]) for n in ("a.test", "pinned.test", "plain.test")]
+    a.site = 'private-groups = { "misc.secret" }'
+    a.peer(pinned, tls="starttls", fingerprint='"%s"' % certificate(pinned))
+    a.peer(plain, tls="starttls", tls_verify="false")
+    certificate(plain)
+    for s in (a, pinned, plain):
+        s.start()
+    both, secret, told = make_id(), make_id(), make_id()
+    feed(a, both, groups="misc.test,misc.secret")
+    feed(a, secret, groups="misc.secret")
+    feed(a, told)
+    for mid in (both, secret, told):
+        wait_for("it to be with the pinned peer", lambda: pinned.client().cmd("STAT " + mid).startswith("223"))
+    wait_for("the last to be with the other", lambda: plain.client().cmd("STAT " + told).startswith("223"))
+    for mid in (both, secret):
+        assert plain.client().cmd("STAT " + mid).startswith("430")
+        assert peers_of(a, mid)["plain.test"] == "not for it: in a private group, and it has no fingerprint (private-groups)"
+    assert "connected to" in a.log_text() and ", TLSv1" in a.log_text()
+    # who is no longer pinned gets no more, not even what was held up for it
+    pinned.stop()
+    late, all_done = make_id(), make_id()
+    feed(a, late, groups="misc.secret")
+    wait_for("it to wait", lambda: "waits to be offered" in peers_of(a, late)["pinned.test"])
+    a.peers[0] = a.peers[0].replace("fingerprint", "tls-verify = false #")
+    a.write_conf()
+    a.ctl("reload")
+    wait_for("it to stay", lambda: peers_of(a, late)["pinned.test"].startswith("not for it: in a private group"))
+    pinned.start()
+    feed(a, all_done)
+    a.ctl("peer", "flush", "pinned.test")
+    wait_for("the next to come", lambda: pinned.client().cmd("STAT " + all_done).startswith("223"))
+    assert pinned.client().cmd("STAT " + late).startswith("430")
+    for s in (a, pinned, plain):
+        s.stop()
+
+
 def what_is_cancelled_while_it_is_held_back_is_never_sent():
     a, b = Site("a.test"), Site("b.test")
     a.peer(b, delay="1h")
@@ -86,4 +136,4 @@ def what_is_cancelled_while_it_is_held_back_is_never_sent():
 
 if __name__ == "__main__":
     main([why_tells_of_each_peer_and_names_the_setting, groups_that_become_local_are_taken_out_of_what_waits,
-          what_is_cancelled_while_it_is_held_back_is_never_sent])
+          private_groups_go_by_tls_to_whom_we_have_pinned_and_to_no_other, what_is_cancelled_while_it_is_held_back_is_never_sent])

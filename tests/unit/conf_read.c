@@ -11,6 +11,7 @@
 #include "tests/kit.h"
 
 #define SITE   "site \"news.example\" { }\n"
+#define PRINT  "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define LISTEN "listen \"*:119\" { }\n"
 
 /* The text must be good. */
@@ -286,6 +287,15 @@ static const struct { const char *text, *want; } rows[] = {
       "5: certificate: \"*\" is no SHA-256 fingerprint (64 hex digits, colons between them at most)\n"
       "8: user: \"y z\" holds a blank; a list is { \"a\", \"b\" }\n"
       "9: certificate: \"12:34\" is no SHA-256 fingerprint (64 hex digits, colons between them at most)\n" },
+    /* private groups */
+    { "site n {\n private-groups = { \"p.*,!p.open.*\", \"q.x\" }\n strangers = read\n}\n" LISTEN
+      "peer a {\n send = true\n groups = { \"*\", \"!p.*\", \"@q.x\", \"p.open.*\", \"p*\", \"q.x.y\" }\n}\n"
+      "peer b {\n send = true\n tls = yes\n groups = { \"*,p.a.*\",\n \"q.x\" }\n}\n"
+      "peer c {\n send = true\n tls = yes\n fingerprint = \"" PRINT "\"\n groups = { \"p.*\" }\n}\n"
+      "peer d {\n groups = \"p.*\"\n}\n",
+      "3: strangers: with private-groups, who may read is said by access blocks\n"
+      "13: groups: \"p.a.*\" is private (private-groups): tls and fingerprint are wanted\n"
+      "13: groups: \"q.x\" is private (private-groups): tls and fingerprint are wanted\n" },
     /* grammar */
     { SITE LISTEN "peer \"a\" {\n window\n send = true\n", "3: the peer block that begins here is not closed\n"
       "4: \"window\": KEY = VALUE should stand here\n" },

@@ -170,7 +170,7 @@ static void put_random(struct buf *out, const struct setting *s)
 /* What the checks across settings tie together. */
 static bool tied(const struct setting *s)
 {
-    return strcmp(s->key, "tls") == 0 || strcmp(s->key, "article-max") == 0 || strcmp(s->key, "post-max") == 0 ||
+    return strcmp(s->key, "tls") == 0 || strcmp(s->key, "private-groups") == 0 || strcmp(s->key, "article-max") == 0 || strcmp(s->key, "post-max") == 0 ||
            strcmp(s->key, "queue") == 0 || strcmp(s->key, "send") == 0 || strcmp(s->key, "fingerprint") == 0 ||
            strcmp(s->key, "size-min") == 0 || strcmp(s->key, "origin-missing") == 0 || strncmp(s->key, "login-", 6) == 0 ||
            (strncmp(s->key, "tls-", 4) == 0 && s->type != TYPE_CHOICE);

@@ -123,7 +123,7 @@ static struct conf *conf_of(const char *peers)
     struct buf errors = { 0 }, text = { 0 };
     struct conf *c;
 
-    buf_printf(&text, "site \"us.example\" { directory = \"/tmp\" local-groups = { \"private.*\" } }\nlisten \"127.0.0.1:119\" {}\n%s", peers);
+    buf_printf(&text, "site \"us.example\" { directory = \"/tmp\" local-groups = { \"private.*\" } private-groups = { \"secret.*\", \"!secret.told\" } }\nlisten \"127.0.0.1:119\" {}\n%s", peers);
     buf_add(&text, "", 1);
     if ((c = conf_read_text("table", buf_data(&text), &errors)) == NULL)
         fail_msg("%.*s", SPAN_F(buf_span(&errors)));
@@ -285,6 +285,8 @@ struct rule_case {
 #define IN(g) .groups = (g), .more = ""
 #define WITH(m) .groups = "misc.test", .more = m "\r\n"
 #define CANCEL "Control: cancel <x@b.example>"
+#define PIN "fingerprint = \"" TEN TEN TEN TEN TEN TEN "0123\" "
+#define TEN "0123456789"
 #define NEWGROUP "Control: newgroup x.new moderated\r\nApproved: a@b.example"
 
 static const struct rule_case cases[] = {
@@ -293,6 +295,21 @@ static const struct rule_case cases[] = {
     { "groups = \"private.*\"", ARTICLE(IN("misc.test,private.talk")), OFFER_LOCAL },
     { "groups = \"misc.*\"", ARTICLE(IN("private.talk")), OFFER_NO_GROUP },
     { "", ARTICLE(.groups = "private.talk", .more = CANCEL "\r\n"), OFFER_LOCAL },
+
+    /* private groups: by TLS to a certificate that is pinned, and not otherwise, crossposted or not */
+    { "", ARTICLE(IN("secret.talk")), OFFER_PRIVATE },
+    { "", ARTICLE(IN("misc.test,secret.talk")), OFFER_PRIVATE },
+    { "", ARTICLE(.groups = "secret.talk", .more = CANCEL "\r\n"), OFFER_PRIVATE },
+    { "", ARTICLE(IN("secret.told")), OFFER_YES },
+    { "", ARTICLE(IN("secret.talk"), .old = true), OFFER_PRIVATE },
+    { "tls = starttls", ARTICLE(IN("secret.talk")), OFFER_PRIVATE },
+    { "tls = yes", ARTICLE(IN("secret.talk")), OFFER_PRIVATE },
+    { "tls = starttls " PIN, ARTICLE(IN("secret.talk")), OFFER_YES },
+    { "tls = yes " PIN "groups = { \"secret.*\" }", ARTICLE(IN("misc.test,secret.talk")), OFFER_YES },
+    { "tls = yes " PIN, ARTICLE(IN("private.talk,secret.talk")), OFFER_LOCAL },
+    { "groups = \"misc.*\"", ARTICLE(IN("secret.talk")), OFFER_NO_GROUP },
+    { "groups = { \"*\", \"@secret.*\" }", ARTICLE(IN("secret.talk")), OFFER_PRIVATE },
+    { "tls = yes " PIN "groups = { \"*\", \"@secret.*\" }", ARTICLE(IN("secret.talk")), OFFER_POISON },
 
     /* a cancel goes where its groups go: "*" does not stand for control.cancel */
     { "groups = { \"*\", \"!misc.*\" }", ARTICLE(WITH(CANCEL)), OFFER_NO_GROUP },
