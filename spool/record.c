@@ -190,10 +190,11 @@ static bool range_fits(struct record_range r, uint64_t data)
 /* What stands behind the source's name: the target, locks and keys. */
 static bool read_cancels(struct record *r, const char *p, const char *m, size_t left)
 {
-    size_t locks = (size_t)(unsigned char)p[AT_N_LOCKS] * CANLOCK_MARK, keys = (size_t)(unsigned char)p[AT_N_KEYS] * CANLOCK_MARK;
+    size_t n_locks = (unsigned char)p[AT_N_LOCKS], n_keys = (unsigned char)p[AT_N_KEYS];
+    size_t locks = n_locks * CANLOCK_MARK, keys = n_keys * CANLOCK_MARK;
     unsigned cancels = (unsigned char)p[AT_CANCELS];
 
-    if (target_size(cancels) + locks + keys > left)
+    if (n_locks > CANLOCK_MOST || n_keys > CANLOCK_MOST || target_size(cancels) + locks + keys > left)
         return false;
     r->cancels = cancels <= CANCELS_ALL ? cancels : CANCELS_NOTHING;     /* what a later minor may mean */
     memcpy(r->target.b, m, target_size(cancels));
