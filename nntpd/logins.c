@@ -35,7 +35,6 @@ struct logins {
     _Atomic bool stopping;
     struct lock lock;                /* the next two */
     struct reading *now;
-    bool busy;                       /* somebody reads the file */
 };
 
 void wipe(char **secret)
@@ -108,13 +107,12 @@ static struct reading *take(struct logins *l)
     return l->now;
 }
 
-/* The users as the file has them; NULL: why says what.  While somebody else reads
- * a new one, the old one is good enough. */
+/* The users as the file has them; NULL: why says what.  Who finds a new one reads it,
+ * even while another does: from the old one a user who is new would be refused. */
 static struct reading *current(struct logins *l, const char *path, char *why, size_t size)
 {
     struct stat st;
     struct reading *r, *old = NULL;
-    bool mine;
 
     if (stat(path, &st) != 0) {
         if (errno != ENOENT) {
@@ -124,20 +122,14 @@ static struct reading *current(struct logins *l, const char *path, char *why, si
         memset(&st, 0, sizeof st);
     }
     lock_get(&l->lock);
-    mine = !unchanged(l->now, path, &st) && (!l->busy || l->now == NULL);
-    l->busy |= mine;
-    r = mine ? NULL : take(l);
+    r = unchanged(l->now, path, &st) ? take(l) : NULL;
     lock_put(&l->lock);
-    if (!mine)
+    if (r != NULL || (r = read_file(path, &st, why, size)) == NULL)
         return r;
-    r = read_file(path, &st, why, size);
     lock_get(&l->lock);
-    l->busy = false;
-    if (r != NULL) {
-        old = l->now;
-        l->now = r;
-        r->refs++;
-    }
+    old = l->now;
+    l->now = r;
+    r->refs++;
     lock_put(&l->lock);
     reading_put(old);
     return r;

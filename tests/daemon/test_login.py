@@ -162,7 +162,8 @@ def many_log_in_at_once_and_all_are_answered():
     for i, c in enumerate(cs):
         c.send("AUTHINFO USER u%d\r\nAUTHINFO PASS p%d\r\nGROUP misc.test\r\n" % (i % 4, i % 4))
     for c in cs:
-        assert [c.line()[:4] for _ in range(3)] == ["381 ", "281 ", "211 "]
+        got = [c.line() for _ in range(3)]
+        assert [g[:4] for g in got] == ["381 ", "281 ", "211 "], got
     assert counter(s, "logins") == 60
     s.stop()
 
