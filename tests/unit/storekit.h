@@ -269,8 +269,10 @@ static bool fails(int fd, const char *path)
         if (no && bad_disk.once)
             bad_disk.where = NULL;
     }
+    if (no)
+        saved = bad_disk.error;
     lock_put(&bad_lock);
-    errno = no ? bad_disk.error : saved;
+    errno = saved;
     return no;
 }
 
