@@ -20,7 +20,7 @@
 
 extern char **environ;
 
-struct child { pid_t pid; int pidfd, out; };
+struct child { pid_t pid; int pidfd, out, errors; };
 
 /* Real time, whatever tests do to clocks. */
 static int64_t now_ms(void)
@@ -49,7 +49,7 @@ static int memory_file(struct span bytes)
     return fd;
 }
 
-static int spawn(const char *const *argv, int in, int out, pid_t *pid)
+static int spawn(const char *const *argv, const int theirs[3], pid_t *pid)
 {
     posix_spawn_file_actions_t fa;
     posix_spawnattr_t at;
@@ -59,13 +59,12 @@ static int spawn(const char *const *argv, int in, int out, pid_t *pid)
     sigemptyset(&none);
     sigfillset(&all);
     posix_spawn_file_actions_init(&fa);
-    posix_spawn_file_actions_adddup2(&fa, in, 0);
-    posix_spawn_file_actions_adddup2(&fa, out, 1);
-    posix_spawn_file_actions_adddup2(&fa, out, 2);
+    for (int i = 0; i < 3; i++)
+        posix_spawn_file_actions_adddup2(&fa, theirs[i], i);
     posix_spawnattr_init(&at);
     posix_spawnattr_setsigmask(&at, &none);
     posix_spawnattr_setsigdefault(&at, &all);
-    posix_spawnattr_setpgroup(&at, 0);
+    posix_spawnattr_setpgroup(&at, 0);           /* its children end with it */
     posix_spawnattr_setflags(&at, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
     rc = posix_spawn(pid, argv[0], &fa, &at, (char *const *)(uintptr_t)argv, environ);
     posix_spawnattr_destroy(&at);
@@ -73,13 +72,19 @@ static int spawn(const char *const *argv, int in, int out, pid_t *pid)
     return rc;
 }
 
+static void shut(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
 static void end_child(struct child *c, int *status)
 {
     while (waitpid(c->pid, status, 0) < 0 && errno == EINTR)
         ;
     close(c->out);
-    if (c->pidfd >= 0)
-        close(c->pidfd);
+    close(c->errors);
+    shut(c->pidfd);
 }
 
 static void kill_child(struct child *c)
@@ -90,25 +95,36 @@ static void kill_child(struct child *c)
     end_child(c, &status);
 }
 
-static int begin(const struct run *o, struct child *c, struct err *e)
+/* Our ends of two pipes, and the child between them. */
+static int start(const struct run *o, struct child *c)
 {
-    int in = memory_file(o->input), pair[2] = { -1, -1 }, rc = in < 0 ? errno : 0;
+    int out[2] = { -1, -1 }, errors[2] = { -1, -1 }, in = memory_file(o->input), rc = 0;
 
-    if (rc == 0 && pipe2(pair, O_CLOEXEC) != 0)
+    if (in < 0 || pipe2(out, O_CLOEXEC) != 0 || pipe2(errors, O_CLOEXEC) != 0)
         rc = errno;
     if (rc == 0)
-        rc = spawn(o->argv, in, pair[1], &c->pid);
-    if (in >= 0)
-        close(in);
-    if (pair[1] >= 0)
-        close(pair[1]);
+        rc = spawn(o->argv, (const int[]){ in, out[1], errors[1] }, &c->pid);
+    shut(in);
+    shut(out[1]);
+    shut(errors[1]);
     if (rc != 0) {
-        if (pair[0] >= 0)
-            close(pair[0]);
-        return err_set(e, "%s: %s", o->argv[0], strerror(rc));
+        shut(out[0]);
+        shut(errors[0]);
+        return rc;
     }
-    fcntl(pair[0], F_SETFL, O_NONBLOCK);
-    c->out = pair[0];
+    fcntl(out[0], F_SETFL, O_NONBLOCK);
+    fcntl(errors[0], F_SETFL, O_NONBLOCK);
+    c->out = out[0];
+    c->errors = errors[0];
+    return 0;
+}
+
+static int begin(const struct run *o, struct child *c, struct err *e)
+{
+    int rc = start(o, c);
+
+    if (rc != 0)
+        return err_set(e, "%s: %s", o->argv[0], strerror(rc));
     if ((c->pidfd = pidfd_open(c->pid, 0)) < 0) {
         err_sys(e, "%s: pidfd_open", o->argv[0]);
         kill_child(c);
@@ -130,22 +146,30 @@ static bool hear(int fd, struct buf *says)
 }
 
 /* NULL when it has ended; else why it was not waited for. */
-static const char *wait_end(const struct run *o, const struct child *c, struct buf *says)
+static const char *wait_end(const struct run *o, const struct child *c, struct run_end *end)
 {
-    struct pollfd p[3] = { { c->pidfd, POLLIN, 0 }, { c->out, POLLIN, 0 }, { o->stop, POLLIN, 0 } };
+    struct pollfd p[4] = { { c->pidfd, POLLIN, 0 }, { c->out, POLLIN, 0 }, { c->errors, POLLIN, 0 }, { o->stop, POLLIN, 0 } };
     int64_t until = now_ms() + o->most_us / 1000, left;
 
     while ((left = until - now_ms()) > 0) {
-        if (poll(p, 3, (int)left) < 0 && errno != EINTR)
+        if (poll(p, 4, (int)left) < 0 && errno != EINTR)
             return strerror(errno);
-        if (p[1].revents != 0 && !hear(c->out, says))
+        if (p[1].revents != 0 && !hear(c->out, &end->says))
             p[1].fd = -1;
+        if (p[2].revents != 0 && !hear(c->errors, &end->complains))
+            p[2].fd = -1;
         if (p[0].revents != 0)
             return NULL;
-        if (p[2].revents != 0)
+        if (p[3].revents != 0)
             return "was ended, for we are closing";
     }
     return "took too long and was ended";
+}
+
+void run_end_fini(struct run_end *end)
+{
+    buf_fini(&end->says);
+    buf_fini(&end->complains);
 }
 
 int run_program(const struct run *o, struct run_end *end, struct err *e)
@@ -157,12 +181,12 @@ int run_program(const struct run *o, struct run_end *end, struct err *e)
     *end = (struct run_end){ .code = 0 };
     if (begin(o, &c, e) != 0)
         return -1;
-    if ((why = wait_end(o, &c, &end->says)) != NULL) {
+    if ((why = wait_end(o, &c, end)) != NULL) {
         kill_child(&c);
-        buf_fini(&end->says);
         return err_set(e, "%s %s", o->argv[0], why);
     }
     hear(c.out, &end->says);
+    hear(c.errors, &end->complains);
     end_child(&c, &status);
     end->code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     return 0;

@@ -16,6 +16,7 @@
 
 #define THREADS   2
 #define WORDS_MOST 30
+#define WHY_MOST  200
 
 struct letters {
     struct lane *lane;
@@ -32,14 +33,20 @@ struct letters *letters_new(void)
     return l;
 }
 
+void letters_stop(struct letters *l)
+{
+    uint64_t one = 1;
+
+    need(write(l->stop, &one, sizeof one) == sizeof one);
+}
+
 void letters_free(struct letters **lp)
 {
     struct letters *l = *lp;
-    uint64_t one = 1;
 
     if (l == NULL)
         return;
-    need(write(l->stop, &one, sizeof one) == sizeof one);
+    letters_stop(l);
     lane_free(&l->lane);
     close(l->stop);
     free(l);
@@ -85,26 +92,35 @@ bool letters_address(const struct conf_site *site, struct span group, struct buf
 
 /* ---- away with it ---- */
 
+/* Of its complaint, or else of what it said. */
+static struct span first_line(const struct run_end *end)
+{
+    struct span says = buf_span(buf_len(&end->complains) > 0 ? &end->complains : &end->says), line = { 0 };
+
+    if (says.n > 0)
+        span_next(&says, '\n', &line);
+    return (struct span){ line.p, line.n < WHY_MOST ? line.n : WHY_MOST };
+}
+
 static int send_with(char **words, unsigned n, struct letters *l, const struct conf_site *site, const char *address,
                      struct span text, struct err *e)
 {
     const char *argv[WORDS_MOST + 2];
     struct run_end end;
-    struct span says, line = { 0 };
+    struct span line;
+    int rc;
 
     for (unsigned i = 0; i < n; i++)
         argv[i] = words[i];
     argv[n] = address;
     argv[n + 1] = NULL;
-    if (run_program(&(struct run){ argv, text, site->sendmail_time_us, l->stop }, &end, e) != 0)
-        return -1;
-    says = buf_span(&end.says);
-    if (says.n > 0)
-        span_next(&says, '\n', &line);
-    if (end.code != 0)
-        err_set(e, "%s ended with %d%s%.*s", argv[0], end.code, line.n > 0 ? ": " : "", (int)(line.n < 200 ? line.n : 200), line.p);
-    buf_fini(&end.says);
-    return end.code == 0 ? 0 : -1;
+    rc = run_program(&(struct run){ argv, text, site->sendmail_time_us, l->stop }, &end, e);
+    if (rc == 0 && end.code != 0) {
+        line = first_line(&end);
+        rc = err_set(e, "%s ended with %d%s%.*s", argv[0], end.code, line.n > 0 ? ": " : "", SPAN_F(line));
+    }
+    run_end_fini(&end);
+    return rc;
 }
 
 int letters_send(struct letters *l, const struct conf_site *site, const char *address, struct span text, struct err *e)

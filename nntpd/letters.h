@@ -16,7 +16,8 @@
 struct letters;
 
 struct letters *letters_new(void);
-/* Ends those under way, and waits for them. */
+/* From now on programs are ended: their posters hear "later". */
+void letters_stop(struct letters *l);
 void letters_free(struct letters **l);
 struct lane *letters_lane(struct letters *l);
 

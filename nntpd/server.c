@@ -521,6 +521,8 @@ void nntpd_close(struct nntpd **np)
     resolve_free(&n->resolve);         /* posts to workers */
     if (n->logins != NULL)
         logins_stop(n->logins);
+    if (n->letters != NULL)
+        letters_stop(n->letters);
     stop_workers(n);
     logins_free(&n->logins);           /* all have come home */
     letters_free(&n->letters);
