@@ -115,6 +115,7 @@ struct conf_peer {                 /* peer "news.friend.net" { ... }            
     enum conf_tls tls;             /* towards them                                             */
     bool     tls_verify;
     char    *fingerprint;          /* of their certificate; NULL: by name and authority        */
+    bool     show_certificate;     /* the site's own, to them                                  */
     char    *login_as, *login_password;   /* at theirs; NULL: no login                         */
     bool     cleartext_login, compress;
     int      connections;          /* outgoing, at most                                        */

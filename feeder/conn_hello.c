@@ -24,13 +24,14 @@ static char *host_of(const char *connect)
 static bool begin_tls(struct conn *c)
 {
     const struct conf_peer *p = c->peer->conf;
+    struct tls *tls = p->show_certificate ? c->peer->f->tls : c->peer->f->tls_bare;
     char *host = host_of(p->connect);
     struct tls_want want = {
         .verify = p->fingerprint != NULL ? TLS_VERIFY_PRINT : p->tls_verify ? TLS_VERIFY_NAME : TLS_VERIFY_NONE,
         .name = host, .print = p->fingerprint,
     };
     struct err e = { .text = "TLS is not to be had here" };
-    bool begun = c->peer->f->tls != NULL && tls_begin_client(c->stream, c->peer->f->tls, &want, &e) == 0;
+    bool begun = tls != NULL && tls_begin_client(c->stream, tls, &want, &e) == 0;
 
     free(host);
     if (!begun)

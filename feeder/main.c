@@ -91,18 +91,25 @@ static void let_go(struct peer **p)
     peer_free(p);
 }
 
-/* What peers with TLS need.  Without it those alone are not sent to. */
+/* What peers with TLS need.  Without it those alone are not sent to.  Our own certificate
+ * tells some of them who we are; to the others we are who we were without it. */
 static void set_tls(struct feeder *f)
 {
-    struct tls_options o = { .server = false };
+    const struct conf_site *s = &f->conf->site;
+    struct tls_options bare = { .server = false }, o = { .cert = s->tls_certificate, .key = s->tls_key };
     bool wanted = false;
     struct err e;
 
     for (size_t i = 0; i < f->conf->n_peer; i++)
         wanted |= f->conf->peer[i].send && f->conf->peer[i].tls != CONF_TLS_NO;
     tls_unref(&f->tls);
-    if (wanted && (f->tls = tls_new(&o, NULL, &e)) == NULL)
+    tls_unref(&f->tls_bare);
+    if (wanted && (f->tls_bare = tls_new(&bare, NULL, &e)) == NULL)
         log_msg(LOG_ERROR, "peers with TLS are not sent to: %s", e.text);
+    if (f->tls_bare != NULL && o.cert != NULL && (f->tls = tls_new(&o, NULL, &e)) == NULL)
+        log_msg(LOG_ERROR, "peers cannot know us by our certificate: %s", e.text);
+    if (f->tls == NULL)
+        f->tls = tls_ref(f->tls_bare);
 }
 
 /* Make the peers of 'conf' out of those that are there; 'conf' is taken over. */
@@ -290,6 +297,8 @@ static void stop(struct program *g)
     work_free_spare(&g->f);
     offer_free(&g->f.offer);
     shelf_free(&g->f.shelf);
+    tls_unref(&g->f.tls);
+    tls_unref(&g->f.tls_bare);
     lane_free(&g->f.lane);
     mailbox_free(&g->f.home);
     artlog_close(&g->f.log);

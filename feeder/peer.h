@@ -75,6 +75,7 @@ struct feeder {
     struct artlog  *log;
     struct shelf   *shelf;            /* the articles' bytes                                */
     struct tls     *tls;              /* for peers that want it; NULL: it cannot be had     */
+    struct tls     *tls_bare;         /* the same without a certificate of ours             */
     struct lane    *lane;             /* asks the name service                              */
     struct mailbox *home;
     struct peer   **peer;             /* in the order of 'offer'                            */
