@@ -276,6 +276,18 @@ static void check_selection(struct check *k, const struct conf_peer *p)
         wrong(k, "origin-missing", "origin-missing: without origins there is nothing that it could let through");
 }
 
+/* What is read from them. */
+static void check_pull(struct check *k, const struct conf_peer *p)
+{
+    check_wildmats(k, "pull", &p->pull, false);
+    if (p->pull_post && p->pull.n == 0)
+        wrong(k, "pull-post", "pull-post means nothing without pull");
+    if (p->pull.n > 0 && p->connect == NULL)
+        wrong(k, "pull", "where to pull from? The first address is a network; say connect = \"host:119\"");
+    if (p->pull_post && p->send)
+        wrong(k, "pull-post", "pull-post: with send the peer gets everything already, as from a server");
+}
+
 static void check_peer(struct check *k, const struct conf_peer *p)
 {
     struct net_cidr cidr;
@@ -300,6 +312,7 @@ static void check_peer(struct check *k, const struct conf_peer *p)
     if (block_has(k->block, "path") && !(p->path.n == 1 && strcmp(p->path.v[0], "*") == 0))
         check_identities(k, "path", &p->path);
     check_login(k, p);
+    check_pull(k, p);
     check_selection(k, p);
     check_wildmats(k, "accept-groups", &p->accept_groups, true);
     for (size_t i = 0; k->c->site.name != NULL && i < p->path.n; i++)

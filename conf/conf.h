@@ -133,6 +133,10 @@ struct conf_peer {                 /* peer "news.friend.net" { ... }            
     char    *hash;                 /* "1/3", "2-3/3"; NULL: all                                */
     int64_t  delay_us;
     int64_t  retry_us;             /* deferred articles again after                            */
+    struct conf_list pull;         /* groups read from them, wildmats, "!" not; empty: none     */
+    int64_t  pull_every_us;
+    int      pull_first, pull_rate;    /* newest of a new group; a second, 0: no limit         */
+    bool     pull_post;            /* our posts go up as a reader's                            */
 };
 
 struct conf_access {               /* access "members" { ... }; the last that matches counts   */

@@ -54,6 +54,7 @@ const struct control_command control_commands[] = {
     { "verify",       control_verify,       0, 0 },
     { "import",       control_import,       1, RPC_WORDS_MAX },
     { "export",       control_export,       1, 2 },
+    { "pull",         control_pull,         1, 1 },
     { NULL,           NULL,                 0, 0 }
 };
 
@@ -152,11 +153,12 @@ static const struct control_command *find(char **w, int n, int *used)
 }
 
 /* Run one command; the answer is sent when this returns.  Return the exit status. */
-static int answer(struct nntpd *n, char **words, int n_words, int fd)
+static int answer(struct nntpd *n, char **words, int n_words, int fd, const atomic_bool *closing)
 {
     int used = 0;
     const struct control_command *c = find(words, n_words, &used);
-    struct request r = { .n = n, .word = words + used, .n_words = n_words - used, .fd = fd };
+    struct request r = { .n = n, .word = words + used, .n_words = n_words - used, .fd = fd,
+                         .closing = closing };
     size_t last;
     int status;
 
@@ -177,7 +179,7 @@ static int answer(struct nntpd *n, char **words, int n_words, int fd)
 
 int control_once(struct nntpd *n, char **words, int n_words, int fd)
 {
-    return answer(n, words, n_words, fd);
+    return answer(n, words, n_words, fd, NULL);
 }
 
 int control_rebuild(const struct conf *c, int fd)
@@ -223,7 +225,7 @@ static void *serve_caller(void *arg)
     size_t n = read_request(caller->fd, line, words);
 
     if (n > 0)
-        (void)answer(c->n, words, (int)n, caller->fd);
+        (void)answer(c->n, words, (int)n, caller->fd, &c->closing);
     close(caller->fd);
     free(line);
     free(caller);

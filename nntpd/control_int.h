@@ -2,6 +2,7 @@
 #ifndef NNTPD_CONTROL_INT_H
 #define NNTPD_CONTROL_INT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "lib/buf.h"
@@ -17,6 +18,7 @@ struct request {
     struct buf out;
     int     fd;
     bool    gone;             /* nobody listens any more: long work stops */
+    const atomic_bool *closing;   /* the site ends; NULL: there is no socket */
 };
 void control_send(struct request *r);
 void control_progress(const char *what, uint64_t done, uint64_t total, void *request);
@@ -29,6 +31,8 @@ extern const struct control_command control_commands[];      /* ends with words 
 
 /* control_group.c */
 control_fn control_group_list, control_group_add, control_group_change, control_group_remove, control_group_import;
+/* control_pull.c */
+control_fn control_pull;
 /* control_log.c, control_batch.c */
 control_fn control_why, control_cancel, control_log_list, control_verify, control_import, control_export;
 

@@ -98,10 +98,11 @@ static void add_conf(struct nntpd *n, struct conf *c)
     atomic_store(&n->conf, c);
 }
 
+/* Is there anything for the feeder to do? */
 static bool feeds_any(const struct conf *c)
 {
     for (size_t i = 0; i < c->n_peer; i++)
-        if (c->peer[i].send)
+        if (c->peer[i].send || c->peer[i].pull.n > 0)
             return true;
     return false;
 }

@@ -296,6 +296,15 @@ static const struct { const char *text, *want; } rows[] = {
       "3: strangers: with private-groups, who may read is said by access blocks\n"
       "13: groups: \"p.a.*\" is private (private-groups): tls and fingerprint are wanted\n"
       "13: groups: \"q.x\" is private (private-groups): tls and fingerprint are wanted\n" },
+    /* pulling */
+    { SITE LISTEN "peer a {\n pull-every = 1m\n pull-post = true\n}\npeer \"b\" {\n address = { \"10.0.0.0/8\" }\n"
+      " pull = { \"@x\", \"y z\" }\n pull-post = true\n send = true\n connect = \"b:119\"\n}\n"
+      "peer \"c\" {\n address = { \"10.0.0.0/8\" }\n pull = { \"x.*\" }\n}\n",
+      "5: pull-post means nothing without pull\n"
+      "9: pull: \"@x\": @ has a meaning for peers' groups alone\n"
+      "9: pull: \"y z\" holds a blank; a list is { \"a\", \"b\" }\n"
+      "10: pull-post: with send the peer gets everything already, as from a server\n"
+      "16: where to pull from? The first address is a network; say connect = \"host:119\"\n" },
     /* grammar */
     { SITE LISTEN "peer \"a\" {\n window\n send = true\n", "3: the peer block that begins here is not closed\n"
       "4: \"window\": KEY = VALUE should stand here\n" },

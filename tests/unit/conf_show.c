@@ -173,6 +173,7 @@ static bool tied(const struct setting *s)
     return strcmp(s->key, "tls") == 0 || strcmp(s->key, "private-groups") == 0 || strcmp(s->key, "article-max") == 0 || strcmp(s->key, "post-max") == 0 ||
            strcmp(s->key, "queue") == 0 || strcmp(s->key, "send") == 0 || strcmp(s->key, "fingerprint") == 0 ||
            strcmp(s->key, "size-min") == 0 || strcmp(s->key, "origin-missing") == 0 || strncmp(s->key, "login-", 6) == 0 ||
+           strcmp(s->key, "pull") == 0 || strcmp(s->key, "pull-post") == 0 ||
            (strncmp(s->key, "tls-", 4) == 0 && s->type != TYPE_CHOICE);
 }
 
