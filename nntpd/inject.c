@@ -20,21 +20,22 @@ static struct span chomp(struct span line)
     return line.n > 0 && line.p[line.n - 1] == '\r' ? (struct span){ line.p, line.n - 1 } : line;
 }
 
-/* A field whose name we know may lack the blank after the colon; what cannot
- * be a field is left out and noted, to be told in its turn. */
+/* Behind the colon stands a space (RFC 5536 2.2).  A field whose name we know is
+ * mended when it does not; any other is not ours to change (RFC 5537 3.5).  What
+ * cannot be a field is left out and noted, to be told in its turn. */
 static void mend_line(struct intake *in, struct span line)
 {
     const char *colon = memchr(line.p, ':', line.n);
     struct span name = { line.p, colon != NULL ? (size_t)(colon - line.p) : 0 };
     bool folded = line.n > 0 && (line.p[0] == ' ' || line.p[0] == '\t');
-    bool blank = colon != NULL && name.n + 1 < line.n && (colon[1] == ' ' || colon[1] == '\t');
+    bool space = colon != NULL && name.n + 1 < line.n && colon[1] == ' ';
 
-    if (folded ? buf_len(&in->fixed) > 0 : blank && hdr_name_valid(name)) {
+    if (folded ? buf_len(&in->fixed) > 0 : space && hdr_name_valid(name)) {
         buf_add_span(&in->fixed, line);
     } else if (!folded && colon != NULL && hdr_of(name) != HDR_OTHER) {
         buf_add_span(&in->fixed, name);
         buf_puts(&in->fixed, ": ");
-        buf_add_span(&in->fixed, span_from(line, name.n + 1));
+        buf_add_span(&in->fixed, span_trim(span_from(line, name.n + 1)));
     } else {
         if (in->bad_line.p == NULL)
             in->bad_line = name.n > 0 ? name : line;

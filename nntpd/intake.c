@@ -191,7 +191,7 @@ static void make_text(struct intake *in)
     if (in->way == WAY_POST && in->verdict == V_STORED)
         snprintf(in->text, sizeof in->text, "Article received %.*s", SPAN_F(id));
     else if (in->way == WAY_POST && in->verdict == V_DUPLICATE)
-        snprintf(in->text, sizeof in->text, "435 Duplicate");      /* what posting agents look for */
+        snprintf(in->text, sizeof in->text, "435 Duplicate: its Message-ID is known here already");    /* agents look for "435" */
     else if (hole != NULL)
         snprintf(in->text, sizeof in->text, "%.*s%s%s", (int)(hole - text), text, in->detail, hole + 2);
     else
