@@ -158,13 +158,14 @@ $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/kit.o $(FUZZ_ARCHIVES)
 bench: all $(B)/tests/bench/load bench-micro
 	@B=$(B) PYTHONDONTWRITEBYTECODE=1 python3 tests/bench/run.py
 	@B=$(B) PYTHONDONTWRITEBYTECODE=1 python3 tests/bench/lists.py
+	@B=$(B) PYTHONDONTWRITEBYTECODE=1 python3 tests/bench/readers.py
 
-$(B)/tests/bench/load: tests/bench/load.c
-	@mkdir -p $(@D)
-	$(say)$(CC) $(ALL_CFLAGS) -o $@ $< $(ALL_LDFLAGS)
+LOAD = $(patsubst %.c,$(B)/%.o,$(wildcard tests/bench/load*.c))
+$(B)/tests/bench/load: $(LOAD)
+	$(say)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lssl -lcrypto -lz
 
 # every other tests/bench/*.c is a program of its own over the rooms
-MICRO = $(patsubst %.c,$(B)/%,$(filter-out tests/bench/load.c,$(wildcard tests/bench/*.c)))
+MICRO = $(patsubst %.c,$(B)/%,$(filter-out tests/bench/load%,$(wildcard tests/bench/*.c)))
 $(MICRO): $(B)/%: $(B)/%.o $(B)/tests/kit.o $(call arch,nntpd feeder spool history article conf lib)
 	$(say)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 

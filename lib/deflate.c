@@ -18,6 +18,7 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "lib/blocks.h"
 #include "lib/buf.h"
 #include "lib/mem.h"
 
@@ -45,15 +46,66 @@ struct deflate {                       /* the layer                             
 
 /* ---- state that comes and goes ---- */
 
+/* zlib's memory for one direction lies in one block, so that rest gives it back whole. */
+struct state {
+    z_stream z;
+    size_t used;                       /* of the block                                            */
+    struct blocks *from;
+};
+
+static struct blocks def_blocks = BLOCKS_INIT(80 << 10), inf_blocks = BLOCKS_INIT(44 << 10);
+
+static void *state_alloc(void *opaque, unsigned n, unsigned size)
+{
+    struct state *s = opaque;
+    size_t bytes = ((size_t)n * size + 63) & ~(size_t)63;
+    char *p = (char *)s + s->used;
+
+    if (bytes > s->from->size - s->used)
+        return malloc(bytes);          /* another zlib than we know                               */
+    s->used += bytes;
+    return p;
+}
+
+static void state_free(void *opaque, void *p)
+{
+    struct state *s = opaque;
+
+    if ((uintptr_t)p - (uintptr_t)s >= s->from->size)
+        free(p);
+}
+
+static z_stream *state_new(struct blocks *from)
+{
+    struct state *s = blocks_get(from);
+
+    if (s == NULL)
+        return NULL;
+    s->from = from;
+    s->used = (sizeof *s + 63) & ~(size_t)63;
+    s->z.zalloc = state_alloc;
+    s->z.zfree = state_free;
+    s->z.opaque = s;
+    return &s->z;
+}
+
+static void state_put(z_stream *z)
+{
+    struct state *s = (struct state *)z;
+
+    if (s != NULL)
+        blocks_put(s->from, s);
+}
+
 static bool wake_def(struct deflate *d)
 {
     z_stream *z;
 
     if (d->def != NULL)
         return true;
-    z = xcalloc(1, sizeof *z);
-    if (deflateInit2(z, OUT_LEVEL, Z_DEFLATED, -OUT_BITS, OUT_MEMORY, Z_DEFAULT_STRATEGY) != Z_OK) {
-        free(z);
+    z = state_new(&def_blocks);
+    if (z == NULL || deflateInit2(z, OUT_LEVEL, Z_DEFLATED, -OUT_BITS, OUT_MEMORY, Z_DEFAULT_STRATEGY) != Z_OK) {
+        state_put(z);
         d->reason = "out of memory for compression";
         return false;
     }
@@ -67,9 +119,9 @@ static bool wake_inf(struct deflate *d)
 
     if (d->inf != NULL)
         return true;
-    z = xcalloc(1, sizeof *z);
-    if (inflateInit2(z, -IN_BITS) != Z_OK) {
-        free(z);
+    z = state_new(&inf_blocks);
+    if (z == NULL || inflateInit2(z, -IN_BITS) != Z_OK) {
+        state_put(z);
         d->reason = "out of memory for compression";
         return false;
     }
@@ -87,7 +139,7 @@ static void drop_def(struct deflate *d)
 {
     if (d->def != NULL)
         deflateEnd(d->def);
-    free(d->def);
+    state_put(d->def);
     d->def = NULL;
 }
 
@@ -95,7 +147,7 @@ static void drop_inf(struct deflate *d)
 {
     if (d->inf != NULL)
         inflateEnd(d->inf);
-    free(d->inf);
+    state_put(d->inf);
     d->inf = NULL;
 }
 

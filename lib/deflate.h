@@ -4,8 +4,9 @@
  * Memory:   ours to choose is the sending side: a window of 8 kB and memory
  *           level 6 (zlib: 70 kB), because what NNTP repeats is near.  The
  *           other end may use a window of 32 kB (RFC 8054 2.2.2: we must take
- *           it): 42 kB.  A stream that has been quiet for a while gives the
- *           sending side's memory back; the next answer begins a new window.
+ *           it): 42 kB.  A stream that has been quiet for a while gives both
+ *           back, to the system (lib/blocks), but for what the other end may
+ *           still refer to; the next answer begins a new window.
  *           What comes out of one read is bounded as without compression (the
  *           stream's in_most and 64 kB), however small it came in.
  * Errors:   STREAM_FAILED: what came is not DEFLATE, or it broke off.

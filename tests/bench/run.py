@@ -37,8 +37,10 @@ def settle(pid):
         time.sleep(1)
 
 
-def make_site(name, **k):
-    s = Site(name, groups=[], site='age-max = 0 idle = 10m', **k)
+def make_site(name, more="", certificate=None, **k):
+    s = Site(name, groups=[], site='age-max = 0 idle = 10m ' + more, **k)
+    if certificate:
+        make_certificate(os.path.join(s.dir, certificate), name)
     active = os.path.join(s.dir, "active")
     with open(active, "w") as f:
         f.writelines("bench.%d 0 1 y\n" % i for i in range(GROUPS))

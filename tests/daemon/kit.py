@@ -286,6 +286,19 @@ def rnews(path):
             yield f.read(int(h.split()[2]))
 
 
+def openssl(*words):
+    r = subprocess.run(("openssl",) + words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert r.returncode == 0, r.stdout
+
+
+def make_certificate(path, name, days=400, ca=None):
+    """path.pem and path.key: for 'name', signed by itself or by ca.pem."""
+    openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", path + ".key",
+            "-out", path + ".csr", "-subj", "/CN=" + name)
+    by = ("-CA", ca + ".pem", "-CAkey", ca + ".key", "-CAcreateserial") if ca else ("-signkey", path + ".key")
+    openssl("x509", "-req", "-in", path + ".csr", "-days", str(days), "-out", path + ".pem", *by)
+
+
 def header(raw, name):
     """The body of a header field, folds kept as they are; None when absent."""
     head = raw.replace(b"\r\n", b"\n").split(b"\n\n", 1)[0]

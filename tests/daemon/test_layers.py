@@ -13,19 +13,6 @@ from kit import *
 CERT = 'tls-certificate = "site.pem"\n tls-key = "site.key"'
 
 
-def openssl(*words):
-    r = subprocess.run(("openssl",) + words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert r.returncode == 0, r.stdout
-
-
-def certificate(path, name, days=400, ca=None):
-    """path.pem and path.key: for 'name', signed by itself or by ca.pem."""
-    openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", path + ".key",
-            "-out", path + ".csr", "-subj", "/CN=" + name)
-    by = ("-CA", ca + ".pem", "-CAkey", ca + ".key", "-CAcreateserial") if ca else ("-signkey", path + ".key")
-    openssl("x509", "-req", "-in", path + ".csr", "-days", str(days), "-out", path + ".pem", *by)
-
-
 def fingerprint(path):
     with open(path + ".pem") as f:
         return hashlib.sha256(ssl.PEM_cert_to_DER_cert(f.read())).hexdigest()
@@ -132,7 +119,7 @@ def one(site=CERT, tls_port=True, start=True, cert=True, **k):
     s = Site("layers%d.test" % _n[0], site="", **k)
     s.tls_port = free_port()
     if cert:
-        certificate(os.path.join(s.dir, "site"), "news.test")
+        make_certificate(os.path.join(s.dir, "site"), "news.test")
     s.site = site
     if tls_port:
         s.extra += '\nlisten "127.0.0.1:%d" { tls = true }' % s.tls_port
@@ -335,7 +322,7 @@ BAD = (                                        # what is done to the site, the l
     (lambda s, p: open(p + ".pem", "w").write("junk\n"), "tls-certificate", "not a certificate that can be used"),
     (lambda s, p: open(p + ".key", "w").write("junk\n"), "tls-key", "not a key that can be used"),
     (lambda s, p: os.rename(p + "2.key", p + ".key"), "tls-key", "key"),
-    (lambda s, p: certificate(p, "news.test", days=-1), "tls-certificate", "it has ended: 20"),
+    (lambda s, p: make_certificate(p, "news.test", days=-1), "tls-certificate", "it has ended: 20"),
 )
 
 
@@ -344,7 +331,7 @@ def a_bad_certificate_is_told_with_its_line_and_changes_nothing():
         s = one()
         p = os.path.join(s.dir, "site")
         was = fingerprint(p)
-        certificate(p + "2", "other.test")
+        make_certificate(p + "2", "other.test")
         assert checked(s)[0] == 0, checked(s)
         spoil(s, p)
         code, text = checked(s)
@@ -369,7 +356,7 @@ def a_site_does_not_start_with_a_certificate_that_cannot_be_used():
 
 def a_site_starts_with_one_that_has_ended_and_says_so():
     s = one(start=False)
-    certificate(os.path.join(s.dir, "site"), "news.test", days=-1)
+    make_certificate(os.path.join(s.dir, "site"), "news.test", days=-1)
     s.start()
     assert "tls-certificate: " in s.log_text() and "it has ended: 20" in s.log_text(), s.log_text()
     assert plain(s).cmd("DATE").startswith("111 ")
@@ -378,12 +365,12 @@ def a_site_starts_with_one_that_has_ended_and_says_so():
 
 def a_certificate_that_ends_soon_is_warned_of():
     s = one(start=False)
-    certificate(os.path.join(s.dir, "site"), "news.test", days=13)
+    make_certificate(os.path.join(s.dir, "site"), "news.test", days=13)
     code, text = checked(s)
     assert code == 0 and "tls-certificate: " in text and "it ends soon: 20" in text and "good" in text, text
     s.start()
     assert "it ends soon: 20" in s.log_text()
-    certificate(os.path.join(s.dir, "site"), "news.test", days=16)
+    make_certificate(os.path.join(s.dir, "site"), "news.test", days=16)
     assert "soon" not in checked(s)[1]
     done(s)
 
@@ -392,14 +379,14 @@ def a_reload_takes_the_new_certificate_and_connections_stand():
     s = one()
     p = os.path.join(s.dir, "site")
     first, old = fingerprint(p), secure(s)
-    certificate(p, "news.test")
+    make_certificate(p, "news.test")
     assert secure(s).shown() == first
     s.ctl("reload")
     second = fingerprint(p)
     wait_for("the new certificate", lambda: secure(s).shown() == second)
     assert second != first and plain(s).starttls().shown() == second
     assert old.cmd("DATE").startswith("111 ")
-    certificate(p, "news.test")
+    make_certificate(p, "news.test")
     s.proc.send_signal(signal.SIGHUP)
     wait_for("the newest certificate", lambda: secure(s).shown() == fingerprint(p))
     assert old.cmd("DATE").startswith("111 ")
@@ -427,8 +414,8 @@ def clients_are_known_by_their_certificates():
     ca, good, loner = (os.path.join(s.dir, n) for n in ("ca", "good", "loner"))
     openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", ca + ".key",
             "-out", ca + ".pem", "-subj", "/CN=authority", "-days", "100")
-    certificate(good, "friend.test", ca=ca)
-    certificate(loner, "loner.test")
+    make_certificate(good, "friend.test", ca=ca)
+    make_certificate(loner, "loner.test")
     s.site += '\n tls-ca = "ca.pem"'
     s.write_conf()
     s.start()
@@ -449,9 +436,9 @@ def certificates_give_rights_through_both_doors():
     ca, good, loner, peer = (os.path.join(s.dir, n) for n in ("ca", "good", "loner", "peer"))
     openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", ca + ".key",
             "-out", ca + ".pem", "-subj", "/CN=authority", "-days", "100")
-    certificate(good, "friend.test", ca=ca)
-    certificate(loner, "loner.test")
-    certificate(peer, "peer.test")
+    make_certificate(good, "friend.test", ca=ca)
+    make_certificate(loner, "loner.test")
+    make_certificate(peer, "peer.test")
     s.site += '\n tls-ca = "ca.pem"'
     s.peers = ['peer "peer.test" { certificate = "%s" }' % fingerprint(peer)]
     s.write_conf()
