@@ -20,6 +20,7 @@ enum { CTL_OK = 0, CTL_NO = 1, CTL_USAGE = 2, CTL_DOWN = 3 };
 /* ctl/show.c: answer lines, one at a time, to a table, text, JSON or a progress bar. */
 struct show;
 struct show *show_new(bool json);
+void show_live(struct show *s);      /* rows go out as they come, in columns of a fixed width */
 void show_progress(struct show *s, struct span what, unsigned long long done, unsigned long long total);
 void show_columns(struct show *s, const struct span *name, size_t n);
 void show_row(struct show *s, const struct span *value, size_t n);

@@ -40,6 +40,7 @@ static const struct {
     { "group import",  EITHER,  1, 2, "ACTIVE [NEWSGROUPS]", "groups from INN's files; numbers go on from their marks" },
     { "peer list",     FEEDER,  0, 0, "", "all outgoing peers" },
     { "peer show",     FEEDER,  1, 1, "NAME", "all about one" },
+    { "peer test",     FEEDER,  1, 1, "NAME", "try a connection now, step by step; no article is offered" },
     { "peer flush",    FEEDER,  1, 1, "NAME", "connect and retry now" },
     { "peer pause",    FEEDER,  1, 1, "NAME", "send nothing for the time being" },
     { "peer resume",   FEEDER,  1, 1, "NAME", "go on" },
@@ -173,6 +174,8 @@ static int run(const char *file, bool json, int row, int n, char **w, int used)
         if (strcmp(commands[row].words, "export") == 0)
             make_absolute(1, w + used);
         show = show_new(json);
+        if (strcmp(commands[row].words, "peer test") == 0)
+            show_live(show);
         status = ask(commands[row].who, c, n, w, show);
         show_free(&show);
     }

@@ -1,6 +1,7 @@
 /* show.c - answers as a person or a script wants them.
  *
- * A table is kept until its end, so that columns fit; text goes out at once.
+ * A table is kept until its end, so that columns fit; text goes out at once, and so
+ * do the rows of what takes its time (show_live).
  * JSON: rows as an array of objects, columns as keys; numbers stay numbers.
  * Progress is a bar on a terminal, a line every tenth otherwise; both on
  * standard error, so that standard output is the answer alone.
@@ -18,7 +19,8 @@
 #define COLUMNS_MAX 32
 
 struct show {
-    bool   json, bar;          /* bar: a progress bar stands on the terminal           */
+    bool   json, live;
+    bool   bar;                /* a progress bar stands on the terminal                */
     char  *column[COLUMNS_MAX];
     size_t width[COLUMNS_MAX], n_columns;
     bool   number[COLUMNS_MAX];/* all values so far are numbers: right-aligned         */
@@ -35,6 +37,11 @@ struct show *show_new(bool json)
     s->json = json;
     s->tenth = -1;
     return s;
+}
+
+void show_live(struct show *s)
+{
+    s->live = !s->json;
 }
 
 void show_free(struct show **s)
@@ -112,8 +119,21 @@ void show_columns(struct show *s, const struct span *name, size_t n)
     }
 }
 
+static void live_row(const struct span *value, size_t n)
+{
+    for (size_t i = 0; i + 1 < n; i++)
+        printf("%-*.*s ", i == 0 ? 13 : 5, SPAN_F(value[i]));
+    if (n > 0)
+        printf("%.*s\n", SPAN_F(value[n - 1]));
+    fflush(stdout);
+}
+
 void show_row(struct show *s, const struct span *value, size_t n)
 {
+    if (s->live) {
+        live_row(value, n);
+        return;
+    }
     for (size_t i = 0; i < s->n_columns; i++) {
         struct span v = i < n ? value[i] : SPAN("");
 
@@ -198,7 +218,7 @@ static void put_cell(const struct show *s, size_t k, const char *v, bool last)
 
 static void end_table(struct show *s)
 {
-    if (s->n_columns == 0)
+    if (s->n_columns == 0 || s->live)
         return;
     if (s->n_columns > 2)                  /* name and value need no head */
         for (size_t k = 0; k < s->n_columns; k++)

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "feeder/probe.h"
 #include "feeder/refeed.h"
 #include "lib/clock.h"
 #include "lib/mem.h"
@@ -17,6 +18,7 @@
 #include "lib/stream.h"
 
 #define CALLER_US (30 * INT64_C(1000000))
+#define PROBES_MOST 8
 #define NO_PEER "%s: no peer of that name with send = true"
 
 struct door {
@@ -25,12 +27,14 @@ struct door {
     int fd;
     struct event *event;
     TAILQ_HEAD(, caller) callers;
+    size_t n_probes;
 };
 
 struct caller {
     TAILQ_ENTRY(caller) link;
     struct door *door;
     struct stream *stream;
+    struct probe *probe;          /* its answer is on its way */
     bool answered;
 };
 
@@ -330,8 +334,56 @@ static void answer(struct door *d, char **w, size_t n, struct buf *out)
     rpc_error(out, "no such command");
 }
 
+/* ---- a test of a peer: the one answer that takes its time ---- */
+
+static void on_probe(struct span lines, bool last, void *arg)
+{
+    struct caller *c = arg;
+
+    stream_write(c->stream, lines.p, lines.n);
+    if (!last)
+        return;
+    c->probe = NULL;
+    c->door->n_probes--;
+    c->answered = true;
+    stream_set_timeout(c->stream, CALLER_US);
+    stream_finish(c->stream);
+}
+
+static const struct conf_peer *find_conf(struct door *d, const char *name)
+{
+    for (size_t i = 0; i < d->f->conf->n_peer; i++)
+        if (strcmp(d->f->conf->peer[i].name, name) == 0)
+            return &d->f->conf->peer[i];
+    return NULL;
+}
+
+/* "peer test NAME": of any peer of the configuration.  false: it is another command, or answered. */
+static bool begin_probe(struct caller *c, char **w, size_t n, struct buf *out)
+{
+    const struct conf_peer *p;
+
+    if (n < 2 || strcmp(w[0], "peer") != 0 || strcmp(w[1], "test") != 0)
+        return false;
+    if (n != 3) {
+        rpc_error(out, "peer test: wrong number of arguments");
+    } else if ((p = find_conf(c->door, w[2])) == NULL) {
+        rpc_error(out, "%s: no peer of that name (in the configuration that was read last)", w[2]);
+    } else if (c->door->n_probes >= PROBES_MOST) {
+        rpc_error(out, "%d tests are under way; try again in a moment", PROBES_MOST);
+    } else {
+        c->door->n_probes++;
+        stream_set_timeout(c->stream, 0);            /* the probe has its own */
+        c->probe = probe_new(c->door->f, p, on_probe, c);
+        return true;
+    }
+    return false;
+}
+
 static void caller_free(struct caller *c)
 {
+    c->door->n_probes -= c->probe != NULL;
+    probe_free(&c->probe);
     TAILQ_REMOVE(&c->door->callers, c, link);
     stream_free(&c->stream);
     free(c);
@@ -346,7 +398,7 @@ static void on_caller(struct stream *s, enum stream_event what, void *arg)
 
     if (what == STREAM_DRAINED)
         return;
-    if (what != STREAM_DATA || c->answered || buf_len(in) > RPC_LINE_MAX) {
+    if (what != STREAM_DATA || c->answered || c->probe != NULL || buf_len(in) > RPC_LINE_MAX) {
         if (what != STREAM_DATA || !c->answered)
             caller_free(c);
         return;
@@ -355,7 +407,12 @@ static void on_caller(struct stream *s, enum stream_event what, void *arg)
         return;
     n = rpc_split(buf_data(in), (size_t)(nl - buf_data(in)), words, RPC_WORDS_MAX);
     words[n] = NULL;
-    answer(c->door, words, n, &out);
+    if (begin_probe(c, words, n, &out)) {
+        buf_drop(in, buf_len(in));
+        return;
+    }
+    if (buf_len(&out) == 0)
+        answer(c->door, words, n, &out);
     stream_write(s, buf_data(&out), buf_len(&out));
     buf_fini(&out);
     buf_drop(in, buf_len(in));

@@ -1,6 +1,7 @@
 /* door.h - the operator's door to feeder: a Unix socket, lib/rpc's lines.
  *
- * Threads:  feeder's one; an answer is a few kB, written at once.
+ * Threads:  feeder's one; an answer is a few kB, written at once, but for the test of
+ *           a peer (probe.h), which is told as it goes.
  */
 #ifndef FEEDER_DOOR_H
 #define FEEDER_DOOR_H

@@ -1,6 +1,6 @@
 /* main.c - feeder: start, reload, stop.
  *
- * One thread runs everything; a lane of one thread asks the name service.
+ * One thread runs everything; a lane asks the name service.
  * nntpd starts this program, wakes it by a socket, and ends with it: without
  * nntpd there is nothing new to send.
  */
@@ -101,7 +101,7 @@ static void set_tls(struct feeder *f)
     struct err e;
 
     for (size_t i = 0; i < f->conf->n_peer; i++)
-        wanted |= f->conf->peer[i].send && f->conf->peer[i].tls != CONF_TLS_NO;
+        wanted |= f->conf->peer[i].tls != CONF_TLS_NO;       /* those that are only tested, too */
     tls_unref(&f->tls);
     tls_unref(&f->tls_bare);
     if (wanted && (f->tls_bare = tls_new(&bare, NULL, &e)) == NULL)
@@ -260,6 +260,7 @@ static void start(struct program *g, struct conf *c, int wake)
     g->f.base = event_base_new();
     g->f.home = mailbox_new(g->f.base);
     g->f.lane = lane_new("names", 2);
+    g->f.probe_lane = lane_new("probes", 1);
     g->f.log = open_artlog(c);
     g->f.shelf = shelf_new(g->f.log, c->site.segment_bytes);
     g->f.live = artlog_published(g->f.log) + 1;
@@ -289,7 +290,7 @@ static void stop(struct program *g)
             log_msg(LOG_ERROR, "%s", e.text);
         peer_free(&g->f.peer[i]);
     }
-    if (lane_load(g->f.lane) > 0) {       /* the name service may take its time; all is saved */
+    if (lane_load(g->f.lane) + lane_load(g->f.probe_lane) > 0) {       /* the name service may take its time; all is saved */
         log_msg(LOG_NOTICE, "stopped");
         _exit(0);
     }
@@ -300,6 +301,7 @@ static void stop(struct program *g)
     tls_unref(&g->f.tls);
     tls_unref(&g->f.tls_bare);
     lane_free(&g->f.lane);
+    lane_free(&g->f.probe_lane);
     mailbox_free(&g->f.home);
     artlog_close(&g->f.log);
     event_free(g->tick);

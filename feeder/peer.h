@@ -77,6 +77,7 @@ struct feeder {
     struct tls     *tls;              /* for peers that want it; NULL: it cannot be had     */
     struct tls     *tls_bare;         /* the same without a certificate of ours             */
     struct lane    *lane;             /* asks the name service                              */
+    struct lane    *probe_lane;       /* the same for probes, which keep no peer waiting    */
     struct mailbox *home;
     struct peer   **peer;             /* in the order of 'offer'                            */
     size_t          n_peer;

@@ -132,9 +132,12 @@ static int load_authorities(struct tls *t, const struct tls_options *o, const ch
 int tls_verified(int good, X509_STORE_CTX *x)
 {
     SSL *ssl = X509_STORE_CTX_get_ex_data(x, SSL_get_ex_data_X509_STORE_CTX_idx());
+    struct link *l = SSL_get_app_data(ssl);
 
+    if (!good && !l->unverified)
+        l->trouble = X509_STORE_CTX_get_error(x);
     if (!good)
-        ((struct link *)SSL_get_app_data(ssl))->unverified = true;
+        l->unverified = true;
     return 1;
 }
 

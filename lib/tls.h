@@ -62,7 +62,8 @@ const char *tls_print(const struct tls *t);
 enum tls_verify {
     TLS_VERIFY_NAME,                 /* a certificate for 'name', signed by an authority of ours */
     TLS_VERIFY_PRINT,                /* the certificate whose SHA-256 is 'print', whoever signed */
-    TLS_VERIFY_NONE                  /* anybody (who listens may be in the middle)               */
+    TLS_VERIFY_NONE,                 /* anybody (who listens may be in the middle)               */
+    TLS_VERIFY_LOOK                  /* anybody; tls_facts tells what VERIFY_NAME would have said */
 };
 struct tls_want {
     enum tls_verify verify;
@@ -86,6 +87,7 @@ struct tls_facts {
     const char *cipher;              /* "TLS_AES_256_GCM_SHA384"                                 */
     char        cert[TLS_PRINT_MAX]; /* SHA-256 of the certificate that the other end showed, or "" */
     bool        cert_good;           /* valid today and signed by an authority of ours           */
+    const char *cert_trouble;        /* why not, in words; "": good, or nobody looked            */
 };
 void tls_facts(const struct stream *s, struct tls_facts *f);
 

@@ -27,6 +27,7 @@ struct link {                          /* the layer                             
     char          *reason;             /* it has failed                                           */
     int            sys;                /* errno of the carrier below                              */
     bool           done, said_end, ended, eof, unverified, pinned;
+    int            trouble;            /* what was wrong with the certificate first (X509_V_ERR_) */
     char           pin[TLS_PRINT_MAX];
 };
 

@@ -348,7 +348,7 @@ static int want_server(struct link *l, const struct tls_want *w, struct err *e)
         l->pinned = true;
         if (w->print == NULL || !tls_print_read(w->print, l->pin))
             return err_set(e, "a fingerprint has 64 hex digits (SHA-256)");
-    } else if (w->verify == TLS_VERIFY_NAME) {
+    } else if (w->verify == TLS_VERIFY_NAME || w->verify == TLS_VERIFY_LOOK) {
         X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
         if (w->name == NULL || *w->name == '\0' ||
             (address ? X509_VERIFY_PARAM_set1_ip_asc(param, w->name) : SSL_set1_host(l->ssl, w->name)) != 1)
@@ -388,12 +388,14 @@ void tls_facts(const struct stream *s, struct tls_facts *f)
 {
     const struct link *l = done_of(s);
 
-    *f = (struct tls_facts){ .on = l != NULL, .protocol = "", .cipher = "" };
+    *f = (struct tls_facts){ .on = l != NULL, .protocol = "", .cipher = "", .cert_trouble = "" };
     if (l == NULL)
         return;
     f->protocol = SSL_get_version(l->ssl);
     f->cipher = SSL_get_cipher_name(l->ssl);
     cert_print(l, f->cert);
+    if (l->unverified)
+        f->cert_trouble = X509_verify_cert_error_string(l->trouble);
     f->cert_good = f->cert[0] != '\0' && !l->unverified && (l->tls->has_ca || !l->tls->server);
 }
 

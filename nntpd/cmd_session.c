@@ -4,7 +4,10 @@
 #include "article/date.h"
 #include "conf/conf.h"
 #include "lib/clock.h"
+#include "lib/utf8.h"
 #include "nntpd/sess.h"
+
+#define GROUPS_TOLD 400        /* octets of a peer's accept-groups in HELP */
 
 static void tell(struct session *s, struct buf *out)
 {
@@ -36,12 +39,29 @@ void cmd_capabilities(struct session *s, const struct call *c)
     tell(s, &out);
 }
 
+/* Whom we take it for, for the operator at the other end (newsctl peer test asks). */
+static void tell_peer(const struct conf_peer *p, struct buf *out)
+{
+    struct buf groups = { 0 };
+    int n;
+
+    conf_join(&p->accept_groups, &groups);
+    n = buf_len(&groups) < GROUPS_TOLD ? (int)buf_len(&groups) : GROUPS_TOLD;
+    if (utf8_printable(buf_span(&groups)))
+        buf_printf(out, "You are peer %s and may send: %.*s%s\r\n", p->name, n, buf_data(&groups),
+                   (size_t)n < buf_len(&groups) ? " ..." : "");
+    buf_fini(&groups);
+}
+
 void cmd_help(struct session *s, const struct call *c)
 {
     struct buf out = { 0 };
 
     (void)c;
     command_help(&out);
+    for (size_t i = 0; i < s->rights.n_peer; i++)
+        tell_peer(s->rights.peer[i], &out);
+    buf_puts(&out, ".\r\n");
     tell(s, &out);
 }
 

@@ -413,7 +413,6 @@ void command_help(struct buf *out)
             buf_printf(out, "  %s%s%s - %s\r\n", name, *row->args != '\0' ? " " : "", row->args, row->help);
         }
     }
-    buf_puts(out, ".\r\n");
 }
 
 static void list_capability(struct buf *out, const struct rights *r, const struct conf_site *site)

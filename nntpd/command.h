@@ -101,8 +101,9 @@ bool command_line(struct session *s, struct span line) need_result;
  * passes over the rest of it.  As command_line. */
 bool command_too_long(struct session *s, struct span head) need_result;
 
-/* The text of HELP and of CAPABILITIES, dots and end line included. */
+/* The text of HELP, without its end line: others may have more to say. */
 void command_help(struct buf *out);
+/* The text of CAPABILITIES, end line included. */
 void command_capabilities(struct buf *out, const struct rights *r, const struct conf_site *site);
 
 /* Does this site keep what the variant of LIST tells?  (Most are always there.) */

@@ -833,6 +833,10 @@ static void a_client_takes_only_the_server_that_it_wants(void **state)
         { "loner", { TLS_VERIFY_PRINT, NULL, server.print }, false, false },
         { "loner", { TLS_VERIFY_NONE, NULL, NULL }, true, false },
         { "server", { TLS_VERIFY_NONE, "other.test", NULL }, true, true },
+        { "server", { TLS_VERIFY_LOOK, "news.test", NULL }, true, true },
+        { "server", { TLS_VERIFY_LOOK, "other.test", NULL }, true, false },
+        { "loner", { TLS_VERIFY_LOOK, "loner.test", NULL }, true, false },
+        { "old", { TLS_VERIFY_LOOK, "news.test", NULL }, true, false },
     };
 
     (void)state;
@@ -853,6 +857,8 @@ static void a_client_takes_only_the_server_that_it_wants(void **state)
         tls_facts(b.s, &f);
         assert_int_equal(f.on, w->good);
         assert_int_equal(f.cert_good, w->known);
+        if (w->want.verify == TLS_VERIFY_LOOK)                   /* what NAME would have said */
+            assert_int_equal(f.cert_trouble[0] == '\0', w->known);
         tls_unref(&t);
         both_close(&a, &b);
     }

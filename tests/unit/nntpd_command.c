@@ -265,8 +265,8 @@ static void help_lists_every_command_that_runs_and_no_line_needs_a_second_dot(vo
             fail_msg("HELP is silent about %s", row->name);
     }
     assert_memory_equal(buf_data(&b), "100 ", 4);
-    assert_memory_equal(buf_data(&b) + buf_len(&b) - 5, "\r\n.\r\n", 5);
-    assert_null(memmem(buf_data(&b), buf_len(&b) - 5, "\r\n.", 3));
+    assert_memory_equal(buf_data(&b) + buf_len(&b) - 2, "\r\n", 2);
+    assert_null(memmem(buf_data(&b), buf_len(&b), "\r\n.", 3));
     buf_fini(&b);
 }
 

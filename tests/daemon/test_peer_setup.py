@@ -1,0 +1,257 @@
+"""Peering with a friend: invite, accept, paste, reload; and newsctl peer test, each way to fail told apart."""
+import hashlib
+import json
+import ssl
+import threading
+
+from kit import *
+
+
+class Scripted:
+    """A peer on a port of its own: a banner, and replies by the first word (a function, or "" to hang up)."""
+
+    def __init__(self, banner="200 scripted", answers=None, cert=None):
+        self.l = socket.create_server(("127.0.0.1", 0))
+        self.port = self.l.getsockname()[1]
+        self.banner, self.cert, self.heard = banner, cert, []
+        self.answers = {"MODE": "203 ok", "STARTTLS": "382 go", "CAPABILITIES": "101 yes\r\nVERSION 2\r\nREADER\r\n.", "QUIT": "205 bye"}
+        self.answers.update(answers or {})
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                s, _ = self.l.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.talk, args=(s,), daemon=True).start()
+
+    def talk(self, s):
+        try:
+            self.session(s)
+        except (OSError, ValueError):
+            pass
+        s.close()
+
+    def session(self, s):
+        if self.banner == "":
+            return
+        s.sendall((self.banner + "\r\n").encode("latin-1"))
+        f = s.makefile("rwb")
+        while True:
+            l = f.readline().decode("latin-1").rstrip("\r\n")
+            if not l:
+                return
+            self.heard.append(l)
+            a = self.answers.get(l, self.answers.get(l.split()[0], "500 what?"))
+            if callable(a):
+                a = a(l)
+            if a == "":
+                return
+            f.write((a + "\r\n").encode("latin-1"))
+            f.flush()
+            if a.startswith("382"):
+                c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                c.load_cert_chain(self.cert)
+                s = c.wrap_socket(s, server_side=True)
+                f = s.makefile("rwb")
+
+    def close(self):
+        self.l.close()
+
+
+def certificate():
+    """A self-signed certificate for 127.0.0.1: (file with key and certificate, its SHA-256)."""
+    d = fresh_dir("cert")
+    os.makedirs(d)
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", d + "/key",
+                    "-out", d + "/cert", "-days", "2", "-subj", "/CN=peer.test", "-addext", "subjectAltName=IP:127.0.0.1"],
+                   check=True, stderr=subprocess.DEVNULL)
+    cert = open(d + "/cert").read()
+    with open(d + "/both.pem", "w") as f:
+        f.write(open(d + "/key").read() + cert)
+    return d + "/both.pem", hashlib.sha256(ssl.PEM_cert_to_DER_cert(cert)).hexdigest()
+
+
+def block(port, name="peer.test", **k):
+    opt = {"address": '{ "127.0.0.1" }', "connect": '"127.0.0.1:%d"' % port, "send": "true"}
+    opt.update({a.replace("_", "-"): v for a, v in k.items()})
+    return 'peer "%s" {\n%s\n}' % (name, "\n".join(" %s = %s" % i for i in opt.items()))
+
+
+def site(*blocks, **k):
+    s = Site("us.test", peers=blocks, **k).start()
+    wait_for("feeder", lambda: s.ctl("peer", "list", check=False).returncode == 0)
+    return s
+
+
+def again(s, *blocks):
+    s.peers = list(blocks)
+    s.write_conf()
+    s.ctl("reload")
+    names = [b.split('"')[1] for b in blocks if "send = true" in b]
+    wait_for("feeder to have read it", lambda: all(n in s.ctl("peer", "list") for n in names))
+    # feeder reads the file a moment after nntpd: it has when it knows the block that was added last
+    return s
+
+
+def look(s, name="peer.test"):
+    """(exit code, rows by step, last line) of newsctl --json peer test."""
+    r = s.ctl("peer", "test", name, check=False, json=True)
+    a = json.loads(r.stdout)
+    rows = {}
+    for row in a.get("rows", []):
+        rows.setdefault(row["step"], []).append((row["result"], row["says"]))
+    assert a["ok"] == (r.returncode == 0), r
+    return r.returncode, rows, a["text"]
+
+
+def a_good_peer_passes_step_by_step_and_is_offered_nothing():
+    p = Scripted()
+    s = site(block(p.port))
+    code, rows, last = look(s)
+    assert code == 0 and "streaming, in clear" in last, (code, rows, last)
+    assert [list(v[0])[0] for k, v in rows.items()][:6] == ["ok"] * 6, rows
+    assert list(rows) == ["names", "compare", "connect", "banner", "stream", "capabilities", "it gets", "feeding", "we take", "known by"], rows
+    assert rows["capabilities"] == [("ok", "VERSION 2, READER")], rows
+    assert "127.0.0.1 is in address" in rows["compare"][0][1] and "our address 127.0.0.1" in rows["connect"][0][1], rows
+    assert "address 127.0.0.1" in rows["known by"][0][1] and "groups *" in rows["it gets"][0][1], rows
+    assert p.heard == ["MODE STREAM", "CAPABILITIES", "QUIT"], p.heard
+    # a person reads the same, a line a step
+    out = s.ctl("peer", "test", "peer.test")
+    assert re_line(out, "banner", "ok", "200 scripted") and out.splitlines()[-1].startswith("peer.test: all is well"), out
+    s.stop()
+    p.close()
+
+
+def re_line(text, *words):
+    return any(all(w in l for w in words) for l in text.splitlines())
+
+
+def each_failure_is_told_apart():
+    pem, print_ = certificate()
+    gone = free_port()
+    refused = Scripted(banner="502 go away\x1b[2J")
+    full = Scripted(banner="400 come later")
+    mute = Scripted(banner="")
+    tls = Scripted(cert=pem)
+    no_tls = Scripted(answers={"STARTTLS": "580 no"})
+    login = Scripted(answers={"AUTHINFO": lambda c: "381 more" if "USER" in c else "481 wrong"})
+    login_good = Scripted(answers={"AUTHINFO": lambda c: "381 more" if "USER" in c else "281 ok" if "PASS" in c else "503 no"})
+    hangs_up = Scripted(answers={"CAPABILITIES": ""})
+    old = Scripted(answers={"MODE": "500 what?", "CAPABILITIES": "500 what?"})
+    http = Scripted(banner="HTTP/1.1 400 Bad Request")
+    user = dict(login_as='"us"', login_password='"s3cret"')
+    wrong_pin = '"%s"' % ("ab" * 32)
+    want = {
+        "gone.test": (block(gone, "gone.test"), 1, "connect", "Connection refused"),
+        "name.test": (block(1, "name.test", connect='"no-such-host.invalid:119"'), 1, "names", "no-such-host.invalid"),
+        "refused.test": (block(refused.port, "refused.test"), 1, "banner", "502 go away?[2J (it does not know us"),
+        "full.test": (block(full.port, "full.test"), 1, "banner", "400 come later"),
+        "mute.test": (block(mute.port, "mute.test"), 1, "banner", "hung up"),
+        "http.test": (block(http.port, "http.test"), 1, "banner", "no reply"),
+        "cert.test": (block(tls.port, "cert.test", tls='"starttls"'), 1, "certificate", "self"),
+        "pin.test": (block(tls.port, "pin.test", tls='"starttls"', fingerprint=wrong_pin), 1, "certificate", print_ + ": not the one that is pinned"),
+        "notls.test": (block(no_tls.port, "notls.test", tls='"starttls"', **user), 1, "starttls", "580 no"),
+        "nottls.test": (block(refused.port, "nottls.test", tls='"yes"'), 1, "tls", "not TLS"),
+        "login.test": (block(login.port, "login.test", cleartext_login="true", **user), 1, "login", "481 wrong"),
+        "pinned.test": (block(tls.port, "pinned.test", tls='"starttls"', fingerprint='"%s"' % print_), 0, "certificate", "the one that is pinned"),
+        "any.test": (block(tls.port, "any.test", tls='"starttls"', tls_verify="false"), 0, "certificate", "not looked at"),
+        "user.test": (block(login_good.port, "user.test", cleartext_login="true", **user), 0, "login", "281 ok"),
+        "hangsup.test": (block(hangs_up.port, "hangsup.test"), 0, "capabilities", "hung up (some do"),
+        "old.test": (block(old.port, "old.test"), 0, "stream", "500 what? (articles will go by IHAVE)"),
+    }
+    s = site(*[w[0] for w in want.values()])
+    for name, (_, code, step, text) in want.items():
+        got, rows, last = look(s, name)
+        row = rows.get(step, [("", "")])[-1]
+        assert got == code and text in row[1], (name, got, rows, last)
+        assert row[0] == "FAIL" if code else row[0] in ("ok", "note"), (name, rows)
+        assert code == 0 or (last.startswith("%s: %s: " % (name, step)) and text in last), (name, last)
+        assert "known by" in rows, (name, rows)
+        assert "s3cret" not in str(rows), rows
+    assert not any("AUTHINFO" in h for h in no_tls.heard + tls.heard), (no_tls.heard, tls.heard)
+    assert not any(h.split()[0] in ("CHECK", "IHAVE", "TAKETHIS") for p in (tls, login_good, hangs_up, old) for h in p.heard)
+    code, rows, last = look(s, "nobody.test")
+    assert code == 1 and "no peer of that name" in last, last
+    # what is wrong with the peer was not learnt by feeding, and feeding has learnt nothing from it
+    for row in json.loads(s.ctl("peer", "list", json=True))["rows"]:
+        assert row["error"] == "" and row["connections"] == 0, row
+    s.stop()
+    for p in (refused, full, mute, tls, no_tls, login, login_good, hangs_up, old, http):
+        p.close()
+
+
+def a_test_leaves_pause_and_back_off_as_they_are():
+    p = Scripted(banner="400 not now")
+    s = site(block(p.port))
+    c = s.client()
+    mid, wire = make_article()
+    assert c.takethis(mid, wire).startswith("239")
+    def shown(row):
+        return next((l[len(row):].strip() for l in s.ctl("peer", "show", "peer.test").splitlines() if l.startswith(row + " ")), None)
+    wait_for("trouble", lambda: "400" in (shown("last error") or ""))
+    s.ctl("peer", "pause", "peer.test")
+    before = [shown(r) for r in ("state", "last error at", "cursor", "lag")]
+    p.banner = "200 here again"
+    code, rows, last = look(s)
+    assert code == 0, (rows, last)
+    assert [shown(r) for r in ("state", "last error at", "cursor", "lag")] == before, before
+    assert "paused" in rows["feeding"][0][1] and "400 not now" in rows["feeding"][0][1], rows
+    assert not any("CHECK" in h for h in p.heard), p.heard
+    s.stop()
+    p.close()
+
+
+def a_peer_that_is_not_sent_to_can_be_tested_too():
+    p = Scripted()
+    s = site(block(p.port), block(p.port, "only.test", send="false"), 'peer "net.test" { address = { "192.0.2.0/24" } }')
+    code, rows, last = look(s, "only.test")
+    assert code == 0 and "send = false" in rows["it gets"][0][1] and "feeding" not in rows, (rows, last)
+    code, rows, last = look(s, "net.test")
+    assert code == 1 and "no place to connect to" in last, (rows, last)
+    s.stop()
+    p.close()
+
+
+def who_hangs_up_or_reloads_meanwhile_does_no_harm():
+    p = Scripted(answers={"MODE": lambda c: time.sleep(1.5) or "203 ok"})
+    s = site(block(p.port))
+    run = [os.path.join(BIN, "newsctl"), "-c", s.conf, "peer", "test", "peer.test"]
+    first = subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    wait_for("its connection", lambda: "MODE STREAM" in p.heard)
+    first.kill()
+    first.wait()
+    p.heard.clear()
+    second = subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    wait_for("its connection", lambda: "MODE STREAM" in p.heard)
+    again(s, block(p.port, "another.test"))               # the peer that is being tested goes away
+    out = second.communicate(timeout=60)[0]
+    assert second.returncode == 0 and "all is well" in out, out
+    wait_for("the new configuration", lambda: look(s)[0] == 1)
+    s.stop()
+    p.close()
+
+
+def freshet_says_who_we_are_to_it():
+    them = Site("them.test", peers=['peer "us.test" { address = { "127.0.0.1" } accept-groups = { "misc.*", "!misc.secret" } }'],
+                feed=False).start()
+    s = site(block(them.port, "them.test"))
+    code, rows, last = look(s, "them.test")
+    assert code == 0 and rows["to it we are"] == [("ok", "You are peer us.test and may send: misc.*,!misc.secret")], rows
+    c = them.client()
+    assert c.cmd("HELP").startswith("100")
+    assert b"You are peer us.test and may send: misc.*,!misc.secret" == c.block()[-1]
+    again(them, 'peer "us.test" { address = { "192.0.2.1" } }')
+    wait_for("to be a stranger", lambda: look(s, "them.test")[0] == 0 and
+             look(s, "them.test")[1]["to it we are"][0][0] == "note")
+    s.stop()
+    them.stop()
+
+
+TESTS = [a_good_peer_passes_step_by_step_and_is_offered_nothing, each_failure_is_told_apart,
+         a_test_leaves_pause_and_back_off_as_they_are, a_peer_that_is_not_sent_to_can_be_tested_too,
+         who_hangs_up_or_reloads_meanwhile_does_no_harm, freshet_says_who_we_are_to_it]
+
+if __name__ == "__main__":
+    main(TESTS)
