@@ -4,6 +4,7 @@ INN refuses to run as root, so its programs run as user news; needs root to swit
 """
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import sys
@@ -14,17 +15,36 @@ from kit import _sites, fresh_dir, tmp, free_port, wait_for  # noqa: E402
 
 PROGRAMS = "/usr/lib/news/bin"
 
+# what innfeed and innd log of a peer that they do not understand
+NONSENSE = re.compile(r"response (unknown|unexpected|format)|message-id (missing|invalid)|unexpected (non-)?streaming|"
+                      r"bad state|bad_command|bad command|internal|munged|protocol|SERVER (panic|cant)", re.I)
+
 
 def usable():
     return os.geteuid() == 0 and os.path.exists(PROGRAMS + "/innd")
 
 
+_preload = []
+
+
+def preload():
+    """syslog.c as a library that INN's programs can load."""
+    if not _preload:
+        so = os.path.join(tmp(), "syslog.so")
+        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-U_FORTIFY_SOURCE", "-o", so,
+                        os.path.join(os.path.dirname(os.path.abspath(__file__)), "syslog.c")], check=True)
+        _preload.append(so)
+    return _preload[0]
+
+
 class Inn:
-    def __init__(self, name, groups, peers=(), port=None):
-        """groups: names; peers: (name, host, port) to feed by innfeed."""
-        self.name, self.port, self.proc = name, port or free_port(), None
+    def __init__(self, name, groups, peers=(), port=None, streaming=True):
+        """groups: names, or (name, flag); peers: (name, host, port) to feed by innfeed."""
+        self.name, self.port, self.proc, self.streaming = name, port or free_port(), None, streaming
+        groups = [g if isinstance(g, tuple) else (g, "y") for g in groups]
         self.dir = fresh_dir(name)
         os.chmod(tmp(), 0o755)
+        preload()
         for d in ("etc", "db", "log", "run", "spool/articles", "spool/overview", "spool/incoming/tmp",
                   "spool/incoming/bad", "spool/outgoing", "spool/innfeed", "spool/archive"):
             os.makedirs(os.path.join(self.dir, d))
@@ -43,7 +63,7 @@ class Inn:
         _sites.append(self)
 
     def _write(self, groups, peers):
-        d = self.dir
+        d, streaming = self.dir, "true" if self.streaming else "false"
         settings = {
             "mta": '"/bin/true %s"', "organization": '"interop"', "ovmethod": "tradindexed", "hismethod": "hisv6",
             "pathhost": self.name, "domain": "test", "fromhost": self.name, "pathnews": "/usr/lib/news",
@@ -60,22 +80,22 @@ class Inn:
         files = {
             "etc/inn.conf": "".join("%s: %s\n" % i for i in settings.items()),
             "etc/storage.conf": "method tradspool {\n class: 1\n newsgroups: *\n}\n",
-            "etc/incoming.conf": 'streaming: true\nmax-connections: 50\npeer localhost {\n hostname: "127.0.0.1"\n}\n',
+            "etc/incoming.conf": 'streaming: %s\nmax-connections: 50\npeer localhost {\n hostname: "127.0.0.1"\n}\n' % streaming,
             "etc/readers.conf": 'auth "l" {\n hosts: "127.0.0.1"\n default: "<l>"\n}\n'
                                 'access "l" {\n users: "<l>"\n newsgroups: "*"\n access: "RPA"\n}\n',
             "etc/newsfeeds": "ME:*::\n" + ("innfeed!:!*:Tc,Wnm*:%s/innfeed -y\n" % PROGRAMS if peers else "")
                              + "".join("%s:*,!junk,!control*:Tm:innfeed!\n" % p[0] for p in peers),
             "etc/innfeed.conf": "pid-file: innfeed.pid\nlog-file: innfeed.log\nbacklog-directory: %s/spool/innfeed\n"
-                                "status-file: innfeed.status\ngen-html: false\ninitial-connections: 1\nstreaming: true\n"
+                                "status-file: innfeed.status\ngen-html: false\ninitial-connections: 1\nstreaming: %s\n"
                                 "no-check-high: 95.0\nno-check-low: 90.0\nbacklog-rotate-period: 2\nbacklog-ckpt-period: 2\nbacklog-newfile-period: 4\nmax-queue-size: 100\nhost-queue-highwater: 5000\ninitial-reconnect-time: 1\n"
-                                "max-reconnect-time: 2\n" % d
+                                "max-reconnect-time: 2\n" % (d, streaming)
                                 + "".join("peer %s {\n ip-name: %s\n port-number: %d\n}\n" % tuple(p) for p in peers),
             "etc/expire.ctl": "*:A:never:never:never\n/remember/:30\n",
             "etc/nocem.ctl": "\n", "db/newsgroups": "", "db/active.times": "", "db/history": "",
             "db/active": "".join("%s 0000000000 0000000001 %s\n" % (g, f) for g, f in
                                  [(g, "n") for g in ("control", "junk", "control.cancel", "control.newgroup",
                                                      "control.rmgroup", "control.checkgroups")]
-                                 + [(g, "y") for g in groups]),
+                                 + groups if f != "x"),
         }
         for f in ("etc/filter/filter_innd.pl", "etc/filter/startup_innd.pl"):
             if os.path.exists(d + "/" + f):
@@ -85,11 +105,17 @@ class Inn:
                 f.write(text)
 
     def _cmd(self, words):
-        return ["setpriv", "--reuid=news", "--regid=news", "--init-groups", "env",
-                "INNCONF=%s/etc/inn.conf" % self.dir, "PATH=%s:%s" % (PROGRAMS, os.environ["PATH"])] + list(words)
+        return ["setpriv", "--reuid=news", "--regid=news", "--init-groups", "env", "LD_PRELOAD=" + preload(),
+                "SYSLOG_FILE=%s/log/syslog" % self.dir, "INNCONF=%s/etc/inn.conf" % self.dir,
+                "PATH=%s:%s" % (PROGRAMS, os.environ["PATH"])] + list(words)
 
-    def run(self, *words):
-        return subprocess.run(self._cmd(words), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=self.dir)
+    def run(self, *words, input=""):
+        return subprocess.run(self._cmd(words), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=self.dir, input=input)
+
+    def ctl(self, *words):
+        r = self.run("ctlinnd", "-t", "20", *words)
+        assert r.returncode == 0, r.stdout
+        return r.stdout
 
     def start(self):
         for f in ("control", "nntpin", "innd.pid"):
@@ -129,6 +155,17 @@ class Inn:
                 pass
             self.proc.wait()
         self.proc = None
+
+    def log_text(self):
+        """What its programs told the system's log."""
+        path = self.dir + "/log/syslog"
+        return open(path, errors="replace").read() if os.path.exists(path) else ""
+
+    def understood_us(self):
+        text = self.log_text()
+        assert "innd[" in text and "innfeed[" in text, "nothing of its log was caught"
+        bad = [l for l in text.splitlines() if NONSENSE.search(l)]
+        assert not bad, "\n".join(bad[:20])
 
     def client(self, reader=False):
         c = Client("127.0.0.1", self.port)

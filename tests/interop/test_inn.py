@@ -1,84 +1,262 @@
-"""INN as a peer, both ways: nothing missing, Paths right, nothing that its sender does not understand."""
-from inn import *
-from kit import _sites
+"""INN as a peer: some thousand articles each way, by streaming and by IHAVE; put off, offered twice, killed in the middle.
 
-N = int(os.environ.get("ARTICLES", "400"))
+The articles are real ones when the corpus is there (FRESHET_CORPUS, or ../shared/corpus beside the checkout).
+ARTICLES=n: so many each way.
+"""
+import collections
+import re
+import threading
+
+from articles import *
+
+N = int(os.environ.get("ARTICLES", "2000"))
+OURS = "age-max = 0 future-max = 10y article-max = 2M"
 
 
-def have(client, mids):
-    return all(client.cmd("STAT " + m).startswith("223") for m in mids)
+def pair(name, streaming=True, site="", **k):
+    """A Freshet and an INN that feed each other, not started."""
+    gs = groups()
+    us = Site(name + ".test", groups=[], site=OURS + " " + site)
+    active = us.dir + "/active"
+    with open(active, "w") as f:
+        f.writelines("%s 0000000000 0000000001 %s\n" % g for g in gs + [("control", "n"), ("junk", "n")])
+    us.ctl("group", "import", active)
+    inn = Inn("inn-" + name + ".test", gs, peers=[(us.name, "127.0.0.1", us.port)], streaming=streaming)
+    opt = {"streaming": "true" if streaming else "false", "retry": "1s"}
+    opt.update(k)
+    us.peer(inn, **opt)
+    return us, inn
 
 
-def inn_feeds_us_and_we_feed_inn():
+def row(us, inn):
+    """Our books about the peer, as numbers."""
+    words = [l.split() for l in us.ctl("peer", "show", inn.name).splitlines()]
+    return collections.defaultdict(int, {" ".join(w[:-1]): int(w[-1]) for w in words if len(w) > 1 and w[-1].isdigit()})
+
+
+def said_no(inn, mid):
+    """Did INN refuse it, with a reason in its log?"""
+    inn.ctl("flushlogs")
+    texts = [open(inn.dir + "/log/" + f, errors="replace").read() for f in ("news", "news.old") if os.path.exists(inn.dir + "/log/" + f)]
+    return any(re.search(r" - \S+ %s 43[79] " % re.escape(mid), t) for t in texts)
+
+
+def all_at_inn(us, inn, mids, seconds=60):
+    """All of ours are at INN, but for what it says it does not want."""
+    left = [mids]
+
+    def there():
+        left[0] = missing(inn, left[0])
+        return not left[0] or row(us, inn)["rejected"] >= len(left[0]) and row(us, inn)["lag"] == 0
+    wait_for("%d articles at INN" % len(mids), there, seconds)
+    assert len(left[0]) < len(mids) // 20, "%d of %d refused by INN" % (len(left[0]), len(mids))
+    for m in left[0]:
+        assert said_no(inn, m), m + " is lost"
+    return [m for m in mids if m not in set(left[0])]
+
+
+def all_at_us(us, mids, seconds=60):
+    """All of INN's are here, but for what we say we do not want."""
+    left = [mids]
+
+    def there():
+        left[0] = missing(us, left[0])
+        return len(left[0]) < 30 and all(re.search("^reason: ", us.ctl("why", m, check=False).stdout, re.M) for m in left[0])
+    wait_for("%d articles from INN" % len(mids), there, seconds)
+    assert len(left[0]) < len(mids) // 20, "%d of %d refused here" % (len(left[0]), len(mids))
+    return [m for m in mids if m not in set(left[0])]
+
+
+def compare(us, inn, mids, ours):
+    """Every 'some'th article of both sites."""
+    some = mids[::max(1, len(mids) // 500)]
+    at_us, at_inn = fetch(us, some), fetch(inn, some)
+    if ours:
+        same_but_for_the_path(at_us, at_inn, inn.name + "!")
+    else:
+        same_but_for_the_path(at_inn, at_us, us.name + "!!")
+
+
+def end(us, inn):
+    inn.stop()
+    inn.understood_us()
+    us.stop()
+    r = us.ctl("verify", check=False)
+    assert r.returncode == 0, r.stdout[-2000:] + r.stderr
+
+
+def both_ways(name, streaming):
     if not usable():
         return "skip"
-    groups = ["misc.test", "misc.other"]
-    us = Site("fresh.test", groups=groups)
-    inn = Inn("inn.test", groups, peers=[("fresh.test", "127.0.0.1", us.port)])
-    us.peers.append('peer "inn.test" {\n address = { "127.0.0.1" }\n connect = "127.0.0.1:%d"\n send = true\n'
-                    ' accept = true\n}' % inn.port)
-    us.write_conf()
-    inn.start()
-    us.start()
-    # theirs come to us by innfeed, streaming
-    c = inn.client()
-    theirs = []
-    for i in range(N):
-        mid, wire = make_article(groups=groups[i % 2], body="from inn %d\r\n..dot\r\n" % i)
-        r = c.takethis(mid, wire)
-        assert r.startswith("239"), r
-        theirs.append((mid, wire))
-    cu = us.client()
-    wait_for("%d articles from INN" % N, lambda: have(cu, [m for m, _ in theirs]), 40)
-    for m, wire in theirs[:50]:
-        a = cu.article(m)
-        path = header(a, "Path")
-        assert path.startswith("fresh.test!!inn.test!src.example!"), path
-        assert to_wire(a).split(b"\r\n\r\n", 1)[1] == wire.split(b"\r\n\r\n", 1)[1]
-    # ours go to them
-    ours = []
-    for i in range(N):
-        mid, wire = make_article(groups=groups[i % 2], body="from us %d\r\n" % i)
-        assert cu.takethis(mid, wire).startswith("239")
-        ours.append(mid)
-    ci = inn.client()
-    wait_for("%d articles at INN" % N, lambda: have(ci, ours), 90)
-    ci = inn.client(reader=True)
-    for m in ours[:50]:
-        path = header(ci.article(m), "Path")
-        assert path.startswith("inn.test!fresh.test!"), path
-    # and none goes back where it came from
-    row = us.ctl("peer", "show", "inn.test")
-    log = inn.dir + "/log/innfeed.log"
-    text = open(log, errors="replace").read() if os.path.exists(log) else ""
-    assert "response unknown" not in text, text[-1000:]
-    print("# " + " ".join(row.split()))
-    inn.stop()
-    us.stop()
+    us, inn = pair(name, streaming)
+    inn.start(), us.start()
+    arts = articles(2 * N)
+    theirs = give(inn, arts[0::2], ihave=not streaming)
+    ours = give(us, arts[1::2], ihave=not streaming)
+    assert len(theirs) > 0.9 * N and len(ours) > 0.9 * N, (len(theirs), len(ours))
+    here = all_at_us(us, theirs)
+    there = all_at_inn(us, inn, ours)
+    compare(us, inn, here, ours=False)
+    compare(us, inn, there, ours=True)
+    books = row(us, inn)
+    assert books["accepted"] == len(there) and books["accepted"] + books["rejected"] == len(ours), books
+    assert books["refused"] == 0 and books["answers without sense"] == 0, books
+    print("# %d from INN (%d taken), %d to INN (%d taken)" % (len(theirs), len(here), len(ours), len(there)))
+    # a second feed of the same is refused whole, by both
+    us.ctl("peer", "refeed", inn.name, "--since", "1h")
+    wait_for("INN to refuse them all", lambda: row(us, inn)["refused"] + row(us, inn)["rejected"] >= books["rejected"] + len(ours))
+    assert row(us, inn)["accepted"] == len(there), row(us, inn)
+    again = innxmit(us, inn, here)
+    assert again == {"offered": len(here), "refused": len(here), "accepted": 0, "rejected": 0, "missing": 0}, again
+    end(us, inn)
 
 
-def inn_that_was_down_catches_up():
+def innxmit(us, inn, mids):
+    """INN's other sender offers these articles to us; what it counts."""
+    tokens = inn.run("grephistory", "-s", input="".join(m + "\n" for m in mids)).stdout.split()
+    assert len(tokens) == len(mids), (len(tokens), len(mids))
+    batch = inn.dir + "/spool/outgoing/again"
+    with open(batch, "w") as f:
+        f.writelines("%s %s\n" % i for i in zip(tokens, mids))
+    os.chmod(batch, 0o666)
+    before = len(inn.log_text())
+    r = inn.run("innxmit", "-a", "-P", str(us.port), "127.0.0.1", batch)
+    stats = re.search(r" stats offered (\d+) accepted (\d+) refused (\d+) rejected (\d+) missing (\d+)", inn.log_text()[before:])
+    assert r.returncode == 0 and stats, r.stdout + inn.log_text()[before:]
+    return dict(zip(("offered", "accepted", "refused", "rejected", "missing"), map(int, stats.groups())))
+
+
+def streaming_both_ways():
+    return both_ways("stream", True)
+
+
+def ihave_both_ways():
+    return both_ways("ihave", False)
+
+
+def small_disk(us, megabytes):
+    """Start it with its log on a disk of that size, which nobody else sees and which ends with it."""
+    log = us.dir + "/log"
+    os.makedirs(log, exist_ok=True)
+    us.start(wrapper=["unshare", "-m", "sh", "-c", 'cp -a "$0" "$0.was" && mount -t tmpfs -o size=%dm none "$0" && '
+             'cp -a "$0.was/." "$0" && exec "$@"' % megabytes, log])
+    return "/proc/%d/root%s/ballast" % (us.proc.pid, log)
+
+
+def fill(ballast):
+    with open(ballast, "wb", 0) as f:
+        try:
+            while f.write(bytes(65536)):
+                pass
+        except OSError:
+            pass
+
+
+def put_off(us):
+    return int(us.status("later")) + int(us.status("deferred"))
+
+
+def what_is_put_off_comes_later(name, streaming):
     if not usable():
         return "skip"
-    us = Site("fresh2.test", groups=["misc.test"])
-    inn = Inn("inn2.test", ["misc.test"])
-    us.peers.append('peer "inn2.test" {\n address = { "127.0.0.1" }\n connect = "127.0.0.1:%d"\n send = true\n'
-                    ' accept = true\n}' % inn.port)
-    us.write_conf()
-    us.start()
-    cu = us.client()
-    ours = []
-    for i in range(100):
-        mid, wire = make_article()
-        assert cu.takethis(mid, wire).startswith("239")
-        ours.append(mid)
+    us, inn = pair(name, streaming, site="claim = 2s segment = 1M")
+    n = N // 4
+    arts = articles(4 * n)
+    part = [arts[i * n:(i + 1) * n] for i in range(4)]
     inn.start()
-    us.ctl("peer", "flush", "inn2.test")
-    ci = inn.client()
-    wait_for("100 articles at INN", lambda: have(ci, ours), 60)
-    inn.stop()
-    us.stop()
+    ballast = small_disk(us, 64)
+    # somebody else was told to send us these, and does not
+    slow = us.client()
+    for mid, _ in part[0][:50]:
+        assert slow.cmd("CHECK " + mid).startswith("238")
+    theirs = give(inn, part[0], not streaming)
+    wait_for("some to be put off", lambda: int(us.status("later")) >= 10)
+    # our disk is full
+    fill(ballast)
+    said = put_off(us)
+    theirs += give(inn, part[1], not streaming)
+    wait_for("more to be put off", lambda: put_off(us) > said)
+    os.unlink(ballast)
+    all_at_us(us, theirs)
+    slow.close()
+    # INN is paused, then it refuses to work
+    ours = []
+    for how, some in (("pause", part[2]), ("throttle", part[3])):
+        inn.ctl(how, "a test")
+        ours += give(us, some)
+        wait_for("word of INN's " + how, lambda: row(us, inn)["deferrals"] > 0 or "a test" in us.ctl("peer", "show", inn.name))
+        inn.ctl("go", "a test")
+        us.ctl("peer", "flush", inn.name)
+        all_at_inn(us, inn, ours)
+    end(us, inn)
+
+
+def put_off_while_streaming():
+    return what_is_put_off_comes_later("later", True)
+
+
+def put_off_with_ihave():
+    return what_is_put_off_comes_later("later-ihave", False)
+
+
+class Feeding(threading.Thread):
+    """give() meanwhile."""
+
+    def __init__(self, site, arts):
+        super().__init__()
+        self.site, self.arts, self.ids, self.taken = site, arts, [m for m, _ in arts], None
+        self.start()
+
+    def run(self):
+        self.taken = give(self.site, self.arts)
+
+    def end(self):
+        self.join()
+        assert self.taken is not None
+        return self.taken
+
+
+def at_once(us, inn, arts):
+    """Give us articles that wait for INN; come back when it has some of them."""
+    us.ctl("peer", "pause", inn.name)
+    taken, before = give(us, arts), row(us, inn)["accepted"]
+    us.ctl("peer", "resume", inn.name)
+    wait_for("a part of it", lambda: row(us, inn)["accepted"] > before)
+    return taken
+
+
+def killed_in_the_middle_nothing_is_lost():
+    """kill -9 of either, while it receives and while it sends."""
+    if not usable():
+        return "skip"
+    us, inn = pair("killed")
+    inn.start(), us.start()
+    arts = articles(2 * N)
+    # we die while INN feeds us
+    feeding = Feeding(inn, arts[0::2])
+    wait_for("a part of it", lambda: len(missing(us, feeding.ids)) < N * 3 // 4)
+    us.kill()
+    some = feeding.end()
+    us.start()
+    here = all_at_us(us, some)
+    # INN dies while we feed it
+    some = at_once(us, inn, arts[1:N:2])
+    inn.kill()
+    books = row(us, inn)
+    assert books["accepted"] + books["rejected"] < len(some), "it had them all before it died"
+    inn.start()
+    there = all_at_inn(us, inn, some)
+    # we die while we feed INN
+    some = at_once(us, inn, arts[N + 1::2])
+    us.kill()
+    assert missing(inn, some), "it had them all before we died"
+    us.start()
+    there += all_at_inn(us, inn, some)
+    compare(us, inn, here, ours=False)
+    compare(us, inn, there, ours=True)
+    end(us, inn)
 
 
 if __name__ == "__main__":
-    main([inn_feeds_us_and_we_feed_inn, inn_that_was_down_catches_up])
+    main([streaming_both_ways, ihave_both_ways, put_off_while_streaming, put_off_with_ihave,
+          killed_in_the_middle_nothing_is_lost])
