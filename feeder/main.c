@@ -262,7 +262,7 @@ static void start(struct program *g, struct conf *c, int wake)
     g->f.lane = lane_new("names", 2);
     g->f.probe_lane = lane_new("probes", 1);
     g->f.log = open_artlog(c);
-    g->f.shelf = shelf_new(g->f.log, c->site.segment_bytes);
+    g->f.shelf = shelf_new(g->f.log);
     g->f.live = artlog_published(g->f.log) + 1;
     g->f.certain = wake >= 0 || g->f.live > 1;     /* nntpd has looked where the log ends */
     g->f.reply_us = REPLY_US;

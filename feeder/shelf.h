@@ -1,10 +1,10 @@
-/* shelf.h - the articles' bytes: segments of the log, mapped while they are in use.
+/* shelf.h - the articles' bytes.
  *
  * Threads:  one.
- * Memory:   address space of SHELF_SEGMENTS segments; the pages are the system's.
+ * Memory:   the last article, if it is no larger than SHELF_KEEPS until the next one.
  *
- * Many peers send the same article within a moment: it is read once, and
- * copied once for each, into the connection's output.
+ * Each peer's article is read anew: it may have been cancelled since the last
+ * peer was given it.  The system keeps the pages.
  */
 #ifndef FEEDER_SHELF_H
 #define FEEDER_SHELF_H
@@ -13,7 +13,7 @@
 
 #include "spool/artlog.h"
 
-#define SHELF_SEGMENTS 8
+#define SHELF_KEEPS (1u << 20)
 
 struct shelf;
 
@@ -23,11 +23,11 @@ enum shelf_got {
     SHELF_READ
 };
 
-struct shelf *shelf_new(struct artlog *l, uint64_t segment_bytes);
+struct shelf *shelf_new(struct artlog *l);
 void shelf_free(struct shelf **s);
 
 /* The record 'seq' at 'pos', which a reader of the log told.  Its spans are good
- * until the next call; its numbers are left out. */
+ * until the next call; its numbers are left out.  Reads the disk if it must. */
 enum shelf_got shelf_get(struct shelf *s, const struct log_pos *pos, uint64_t seq, struct record *r, struct err *e);
 
 #endif

@@ -85,7 +85,8 @@ void     artlog_publish(struct artlog *l, uint64_t seq);
 uint64_t artlog_published(const struct artlog *l);
 
 /* One record by its place.  The bytes go to 'scratch' (grown as needed), spans
- * in *r point there.  Return 0; -1 trouble, or the place holds something else. */
+ * in *r point there.  Return 0; -1 trouble, or (e->sys 0) the place
+ * holds something else. */
 int artlog_read(struct artlog *l, const struct log_pos *pos, struct record *r,
                 struct record_number *numbers, unsigned most, struct buf *scratch, struct err *e);
 
@@ -102,8 +103,7 @@ void artlog_fd_put(void *hold);
 int  artlog_punch(struct artlog *l, const struct log_pos *pos, struct err *e);
 
 /* Follow the log from the record 'seq' on.  A reader belongs to one thread.
- * log_reader_next: 1 and *r (valid until the next call; mapped memory, no
- * copy), 0 nothing more up to artlog_published, -1 trouble (it may be called again).
+ * log_reader_next: 1 and *r (valid until the next call), 0 nothing more up to artlog_published, -1 trouble (it may be called again).
  * Missing segments are stepped over; data that is gone is told as RECORD_GONE. */
 struct log_reader *log_reader_new(struct artlog *l, uint64_t seq, struct err *e);
 int  log_reader_next(struct log_reader *r, struct record *rec, struct log_pos *pos, struct err *e);

@@ -1,34 +1,41 @@
-/* artlog_follow.c - follow the log through a read-only mapping, in the writer's
+/* artlog_follow.c - follow the log through a window of its bytes, in the writer's
  * process or another.
  *
- *     reader --- one segment mapped: [ told ... | next ... | not yet written ]
- *                                                ^ offset   ^ size
+ *     reader --- one segment: [ told ... |{ next ... window }... | not yet written ]
+ *                                          ^ offset
  *
- * A mapping is as long as a segment may become, so that it need not be made
- * anew while the file grows; nothing behind the file's end is touched.  What is
- * at or below the published word never changes place and is never cut off, so
- * that a reader needs no lock.  Zeros ahead of the end are cut off when a segment
- * ends, before anything in the next one is published: so the size is looked at
- * after the published word, and believed for what that word covers.
+ * What is at or below the published word never changes place and is never cut
+ * off, so that a reader needs no lock.  The window is believed for records that
+ * were published before it was read.  Zeros ahead of the end are cut off when a
+ * segment ends, before anything in the next one is published: a record that is
+ * published and not here is in the next segment.
+ *
+ * Read, not mapped: a sector that is lost, or a file that somebody made shorter,
+ * is an error with a sentence and no signal.
  *
  * Threads: a reader belongs to one.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "lib/disk.h"
 #include "lib/mem.h"
 #include "spool/artlog_int.h"
 
+#define WINDOW_FIRST 8192        /* one or two articles, for who waits for them */
+#define WINDOW_MOST  262144      /* for who has many to read                    */
+#define HEAD_FIRST   512         /* header and meta of nearly every article     */
+
 struct log_reader {
     struct artlog  *l;
-    struct segment *s;           /* held and mapped; NULL: not placed yet */
-    const char     *map;
-    size_t          map_size;
-    uint64_t        size;        /* of the file, when last looked */
+    struct segment *s;           /* held; NULL: not placed yet */
+    struct buf      window;      /* its bytes from 'window_at' on */
+    uint64_t        window_at;
+    size_t          ahead;       /* how much to read at once */
     uint64_t        seq, offset; /* the next record */
-    uint64_t        known;       /* the published word when the size was looked at */
+    uint64_t        known;       /* the published word when last looked at */
+    uint64_t        fresh;       /* the same when the window was read */
     bool            check_data;
     struct record_number numbers[RECORD_NUMBERS_MAX];
 };
@@ -51,12 +58,11 @@ uint64_t log_reader_seq(const struct log_reader *r)
 
 static void leave(struct log_reader *r)
 {
-    if (r->map != NULL)
-        munmap((void *)(uintptr_t)r->map, r->map_size);
     if (r->s != NULL)
         segment_put(r->s);
-    r->map = NULL;
     r->s = NULL;
+    buf_clear(&r->window);
+    r->fresh = 0;
 }
 
 void log_reader_free(struct log_reader **rp)
@@ -64,94 +70,119 @@ void log_reader_free(struct log_reader **rp)
     if (*rp == NULL)
         return;
     leave(*rp);
+    buf_fini(&(*rp)->window);
     free(*rp);
     *rp = NULL;
 }
 
-/* Look how long the file is now; map it (anew) when the mapping has become too short. */
-static int refresh(struct log_reader *r, struct err *e)
-{
-    int64_t size = disk_size(r->s->fd);
-    size_t want;
-    void *p;
-
-    if (size < 0)
-        return err_sys(e, "log: segment %u: size", r->s->number);
-    r->size = (uint64_t)size;
-    if (r->map != NULL && r->map_size >= r->size)
-        return 0;
-    want = (size_t)(r->size > r->l->o.segment_bytes ? r->size : r->l->o.segment_bytes) + (16u << 20);
-    if (r->map != NULL)
-        munmap((void *)(uintptr_t)r->map, r->map_size);
-    r->map = NULL;
-    if ((p = mmap(NULL, want, PROT_READ, MAP_SHARED, r->s->fd, 0)) == MAP_FAILED)
-        return err_sys(e, "log: segment %u: map", r->s->number);
-    r->map = p;
-    r->map_size = want;
-    return 0;
-}
-
-static int enter(struct log_reader *r, struct segment *s, struct err *e)
+static void enter(struct log_reader *r, struct segment *s)
 {
     leave(r);
     r->s = s;
-    return refresh(r, e);
 }
 
-/* The whole record at the reader's offset, looking again how far the file has come.  n 0: not there. */
-static int bytes_here(struct log_reader *r, struct span *b, struct err *e)
+/* Read n octets or more from the reader's offset on, or as many as the file has.  Who
+ * reads on where the last window ends will want more; who waits for news, little. */
+static int fill(struct log_reader *r, size_t n, struct err *e)
 {
-    *b = (struct span){ NULL, 0 };
-    for (int again = 0; again < 2; again++) {
-        if (r->offset + RECORD_HEADER_SIZE <= r->size) {
-            const char *p = r->map + r->offset;
-            size_t size = record_size_of(p);
+    bool on = r->seq <= r->fresh && r->offset >= r->window_at && r->offset <= r->window_at + buf_len(&r->window);
+    ssize_t got;
 
-            if (size == 0 && p[0] == 0 && memcmp(p, p + 1, RECORD_HEADER_SIZE - 1) == 0)
-                return 0;                /* zeros written ahead: the end */
-            if (size == 0 || r->offset + size <= r->size) {
-                *b = (struct span){ p, size != 0 ? size : RECORD_HEADER_SIZE };
-                return 0;
-            }
-        }
-        if (again == 0 && refresh(r, e) != 0)
-            return -1;
+    r->ahead = !on ? WINDOW_FIRST : r->ahead < WINDOW_MOST ? 2 * r->ahead : WINDOW_MOST;
+    n = n > r->ahead ? n : r->ahead;
+    buf_clear(&r->window);
+    r->fresh = 0;
+    if (r->window.cap > 4 * WINDOW_MOST && n <= WINDOW_MOST)
+        buf_fini(&r->window);
+    if (!buf_reserve(&r->window, n)) {
+        errno = ENOMEM;
+        return err_sys(e, "log: segment %u at %llu: %zu octets", r->s->number, (unsigned long long)r->offset, n);
     }
+    if ((got = disk_read(r->s->fd, r->window.p, n, r->offset)) < 0)
+        return err_sys(e, "log: segment %u at %llu: read", r->s->number, (unsigned long long)r->offset);
+    r->window.end = (size_t)got;
+    r->window_at = r->offset;
+    r->fresh = r->known;
     return 0;
+}
+
+/* The octets at the reader's offset: n at least, if the file has them. */
+static int look(struct log_reader *r, size_t n, struct span *b, struct err *e)
+{
+    bool there = r->seq <= r->fresh && r->offset >= r->window_at &&
+                 r->offset + n <= r->window_at + buf_len(&r->window);
+
+    if (!there && fill(r, n, e) != 0)
+        return -1;
+    *b = span_from(buf_span(&r->window), (size_t)(r->offset - r->window_at));
+    return 0;
+}
+
+/* The record at the reader's offset: its size, and its first n octets (all of it if n is 0).
+ * b->n 0: it is not there, the segment ends here. */
+static int bytes_here(struct log_reader *r, size_t n, struct span *b, struct err *e)
+{
+    size_t size, want;
+
+    if (look(r, RECORD_HEADER_SIZE, b, e) != 0)
+        return -1;
+    size = b->n < RECORD_HEADER_SIZE ? 0 : record_size_of(b->p);
+    if (size == 0) {
+        if (b->n >= RECORD_HEADER_SIZE && (b->p[0] != 0 || memcmp(b->p, b->p + 1, RECORD_HEADER_SIZE - 1) != 0))
+            b->n = RECORD_HEADER_SIZE;   /* no header: damaged */
+        else
+            b->n = 0;                    /* the file's end, or zeros written ahead */
+        return 0;
+    }
+    want = n != 0 && n < size ? n : size;
+    if (look(r, want, b, e) != 0)
+        return -1;
+    b->n = b->n < want ? 0 : want;
+    return 0;
+}
+
+/* Step over the record at the reader's offset.  1, 0 not there, -1. */
+static int step_over(struct log_reader *r, struct err *e)
+{
+    enum record_fault fault = RECORD_SHORT;
+    struct record rec;
+    size_t data_at, size;
+    struct span b = { NULL, 0 };
+
+    for (size_t n = HEAD_FIRST, had = 0; fault == RECORD_SHORT; n *= 8, had = b.n) {
+        if (bytes_here(r, n, &b, e) != 0)
+            return -1;
+        if (b.n == 0)
+            return 0;
+        fault = b.n == had ? RECORD_BAD : record_read_head(&rec, b, r->seq, NULL, 0, &data_at, &size);
+    }
+    if (fault != RECORD_OK)
+        return err_set(e, "log: segment %u at %llu: record %llu is damaged", r->s->number,
+                       (unsigned long long)r->offset, (unsigned long long)r->seq);
+    segment_mark(r->s, r->seq, r->offset);
+    r->offset += size;
+    r->seq++;
+    return 1;
 }
 
 /* From the nearest known place, over the headers, to r->seq.  1: there; 0: the segment ends before it; -1. */
 static int walk_to_seq(struct log_reader *r, struct err *e)
 {
     uint64_t want = r->seq;
-    struct record rec;
-    size_t data_at, size;
-    struct span b;
+    int rc = 1;
 
     segment_nearest(r->s, want, &r->seq, &r->offset);
-    while (r->seq < want) {
-        uint64_t at = r->seq;
-
-        if (bytes_here(r, &b, e) != 0 || b.n == 0) {
-            r->seq = want;
-            return b.n == 0 ? 0 : -1;
-        }
-        if (record_read_head(&rec, b, at, NULL, 0, &data_at, &size) != RECORD_OK) {
-            r->seq = want;
-            return err_set(e, "log: segment %u at %llu: record %llu is damaged", r->s->number,
-                           (unsigned long long)r->offset, (unsigned long long)at);
-        }
-        segment_mark(r->s, at, r->offset);
-        r->offset += size;
-        r->seq++;
-    }
-    return 1;
+    while (r->seq < want && rc == 1)
+        rc = step_over(r, e);
+    r->seq = want;
+    return rc;
 }
 
 /* Into the next segment that is there, at its first record.  1, 0 none, -1. */
 static int next_segment(struct log_reader *r, struct err *e)
 {
     struct segment *s;
+    int rc;
 
     if (segment_after(r->l, r->s->number, &s, e) != 0)
         return -1;
@@ -159,11 +190,10 @@ static int next_segment(struct log_reader *r, struct err *e)
         return 0;
     if (s->head.first_seq > r->seq)
         r->seq = s->head.first_seq;
-    if (enter(r, s, e) != 0) {
-        leave(r);                /* the next call seeks */
-        return -1;
-    }
-    return walk_to_seq(r, e);
+    enter(r, s);
+    if ((rc = walk_to_seq(r, e)) < 0)
+        leave(r);                        /* the next call seeks */
+    return rc;
 }
 
 /* Find the place of r->seq.  1, 0 nothing there yet, -1. */
@@ -178,10 +208,9 @@ static int seek(struct log_reader *r, struct err *e)
         return 0;
     if (s->head.first_seq > r->seq)
         r->seq = s->head.first_seq;      /* what came before it is no more */
-    if (enter(r, s, e) != 0 || (rc = walk_to_seq(r, e)) < 0) {
+    enter(r, s);
+    if ((rc = walk_to_seq(r, e)) < 0)
         leave(r);
-        return -1;
-    }
     if (rc == 0 && (rc = next_segment(r, e)) <= 0)
         leave(r);
     return rc;
@@ -207,20 +236,12 @@ static int read_here(struct log_reader *r, struct span b, struct record *rec, st
     return 1;
 }
 
-/* Is the next record published?  1, 0, -1. */
-static int may_read(struct log_reader *r, struct err *e)
+/* Is the next record published? */
+static bool may_read(struct log_reader *r)
 {
-    uint64_t published;
-
-    if (r->seq <= r->known)
-        return 1;
-    published = artlog_published(r->l);
-    if (r->seq > published)
-        return 0;
-    if (r->s != NULL && refresh(r, e) != 0)
-        return -1;
-    r->known = published;
-    return 1;
+    if (r->seq > r->known)
+        r->known = artlog_published(r->l);
+    return r->seq <= r->known;
 }
 
 int log_reader_next(struct log_reader *r, struct record *rec, struct log_pos *pos, struct err *e)
@@ -229,29 +250,32 @@ int log_reader_next(struct log_reader *r, struct record *rec, struct log_pos *po
     int rc;
 
     for (;;) {
-        if ((rc = may_read(r, e)) <= 0)
-            return rc;
+        if (!may_read(r))
+            return 0;
         if (r->s == NULL) {
             if ((rc = seek(r, e)) <= 0)
                 return rc;
             continue;                    /* it may have gone beyond what is published */
         }
-        if (bytes_here(r, &b, e) != 0)
+        if (bytes_here(r, 0, &b, e) != 0)
             return -1;
         if (b.n > 0)
             return read_here(r, b, rec, pos, e);
-        if ((rc = next_segment(r, e)) <= 0)
+        if ((rc = next_segment(r, e)) <= 0) {
+            r->known = r->fresh = 0;     /* the word said more than there was: believe neither */
             return rc;
+        }
     }
 }
 
 int log_reader_skip(struct log_reader *r, struct err *e)
 {
-    struct segment *s;
-    int rc;
+    struct segment *s = NULL;
 
-    if (r->s == NULL && (segment_of_seq(r->l, r->seq, &s, e) != 0 || (s != NULL && enter(r, s, e) != 0)))
+    if (r->s == NULL && segment_of_seq(r->l, r->seq, &s, e) != 0)
         return -1;
+    if (s != NULL)
+        enter(r, s);
     if (r->s == NULL || segment_after(r->l, r->s->number, &s, e) != 0)
         return r->s == NULL ? 0 : -1;
     if (s == NULL)
@@ -259,8 +283,8 @@ int log_reader_skip(struct log_reader *r, struct err *e)
     if (s->head.first_seq > r->seq)
         r->seq = s->head.first_seq;
     r->offset = s->head.header_size;
-    rc = enter(r, s, e);
-    return rc == 0 ? 1 : -1;
+    enter(r, s);
+    return 1;
 }
 
 uint64_t artlog_first_seq(struct artlog *l)

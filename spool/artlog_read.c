@@ -21,8 +21,10 @@ static int read_some(struct segment *s, const struct log_pos *pos, size_t n, str
     ssize_t got;
 
     buf_clear(out);
-    if (!buf_reserve(out, n))
-        return not_there(pos, e, "no memory to read it");
+    if (!buf_reserve(out, n)) {
+        errno = ENOMEM;
+        return err_sys(e, "log: segment %u at %llu: %zu octets", pos->segment, (unsigned long long)pos->offset, n);
+    }
     got = disk_read(s->fd, out->p, n, pos->offset);
     if (got < 0)
         return err_sys(e, "log: segment %u at %llu: read", pos->segment, (unsigned long long)pos->offset);
