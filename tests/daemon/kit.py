@@ -325,6 +325,14 @@ def seed():
     return random.Random(s)
 
 
+def last_lines(site, n=12):
+    try:
+        with open(os.path.join(site.dir, "nntpd.log"), errors="replace") as f:
+            return "".join("    | " + l for l in f.readlines()[-n:])
+    except OSError:
+        return ""
+
+
 def main(tests):
     """Run the functions given (or those named on the command line); exit 1 when any fails."""
     import traceback
@@ -340,6 +348,8 @@ def main(tests):
         except BaseException:
             bad += 1
             traceback.print_exc()
+            for s in _sites:
+                print("    log of %s (%s):\n%s" % (s.name, "runs" if s.proc and s.proc.poll() is None else "ended", last_lines(s)))
             print("FAIL %s (%.1f s)" % (t.__name__, time.monotonic() - start), flush=True)
         for s in _sites:
             s.kill()
