@@ -197,12 +197,13 @@ class Client:
         self.s = socket.create_connection((host, port), timeout * SLOW)
         self.s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.f = self.s.makefile("rb", 65536)
+        self.greeting = None
         self.greeting = self.line() if greet else None
 
     def line(self):
         l = self.f.readline()
         if not l:
-            raise EOFError("connection closed")
+            raise EOFError("connection closed; the greeting was %s" % self.greeting)
         return l.rstrip(b"\r\n").decode("latin-1")
 
     def send(self, text):
