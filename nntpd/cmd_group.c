@@ -18,11 +18,13 @@ const struct group *session_group(struct session *s, struct span name)
     return g != NULL && rights_may_read(&s->rights, name) ? g : NULL;
 }
 
-/* 480 is said by the name alone, so that it does not tell whether the group is there. */
+/* 480 and 483 are said by the name alone, so that they do not tell whether the group is there. */
 static void no_group(struct session *s, struct span name)
 {
-    if (!rights_may_read(&s->rights, name) && rights_login_reads(&s->rights, &s->who, name))
-        reply(s, "480 Authentication required for this group");
+    int code = rights_group_wants(&s->rights, &s->who, name);
+
+    if (code != 0)
+        reply(s, "%d %s required for this group", code, code == 480 ? "Authentication" : "Encryption");
     else
         reply(s, "411 No such group");
 }

@@ -349,22 +349,29 @@ void rights_of(struct rights *r, struct who *w, const struct identity *id)
     r->read_all = span_eq(r->read, SPAN("*"));
 }
 
-bool rights_login_reads(const struct rights *r, const struct identity *id, struct span group)
+int rights_group_wants(const struct rights *r, const struct identity *id, struct span group)
 {
     const struct who *w = r->who;
-    bool yes = false;
+    int code = 0;
+
+    if (rights_may_read(r, group))
+        return 0;
 
     for (size_t i = 0; i < w->n_access; i++) {
         const struct rule *rule = w->access[i].block;
 
         if (!from_there(&w->access[i], id))
             continue;
-        if (rule->user.n == 0 && has_channel(rule, id))
-            yes = false;
-        else if (after_login(r, w, rule, id) && rule->read.n > 0 && wildmat(group, rule->read))
-            yes = true;
+        if (has_login(rule, id) && has_channel(rule, id))
+            code = 0;                  /* it counts now, and overrules those before it then */
+        else if (rule->read.n == 0 || !wildmat(group, rule->read))
+            continue;
+        else if (after_login(r, w, rule, id))
+            code = 480;
+        else if (has_login(rule, id) && after_tls(w, rule, id))
+            code = 483;
     }
-    return yes;
+    return code;
 }
 
 void rights_fini(struct rights *r)

@@ -84,8 +84,8 @@ bool rights_any(const struct rights *r);
 bool rights_hope(const struct rights *r);            /* a login or TLS would give something       */
 bool rights_may_read(const struct rights *r, struct span group);
 bool rights_may_post(const struct rights *r, struct span group);
-/* May somebody from there read the group who has logged in?  (False for those who have.) */
-bool rights_login_reads(const struct rights *r, const struct identity *id, struct span group);
+/* What would let one from there read the group: 480, a login; 483, TLS; 0: neither, or not needed. */
+int  rights_group_wants(const struct rights *r, const struct identity *id, struct span group);
 
 /* Who is here, by peer, and what their articles on the way weigh. */
 struct guests {

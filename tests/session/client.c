@@ -1,7 +1,9 @@
 /* client.c - the other ends of a script's sessions.  See client.h.
  *
  * A client is a memory stream that nntpd's session owns.  A layer on it copies
- * what is written, so that a session's last words outlive its stream.
+ * what is written, so that a session's last words outlive its stream.  The layers
+ * of the session stand on the tap: under them it sees the wire's bytes, and far
+ * makes lines of them.
  */
 #include "tests/session/client.h"
 
@@ -15,6 +17,7 @@
 #include "lib/clock.h"
 #include "lib/mem.h"
 #include "lib/net.h"
+#include "tests/session/far.h"
 #include "tests/session/site.h"
 
 #define GROUPS 10
@@ -27,6 +30,7 @@ struct client {
     bool gone;
     bool deaf;                     /* client_close: what is said is not heard                 */
     struct buf got;
+    struct far *far;               /* with TLS or DEFLATE: what makes lines of the wire's bytes */
 };
 
 struct tap {
@@ -53,7 +57,10 @@ static long tap_write(void *carrier, const struct span *v, int n)
     long sum = 0;
 
     for (int i = 0; i < n; i++) {
-        buf_add_span(&t->client->got, v[i]);
+        if (t->client->far != NULL)
+            far_hear(t->client->far, v[i]);
+        else
+            buf_add_span(&t->client->got, v[i]);
         sum += (long)v[i].n;
     }
     return sum;
@@ -123,11 +130,33 @@ void client_send(struct client *c, struct span bytes)
 {
     if (!connected(c))
         site_fault("%s: the connection has ended", c->name);
-    stream_feed(c->st, bytes);
+    if (c->far != NULL)
+        far_say(c->far, bytes);
+    else
+        stream_feed(c->st, bytes);
+}
+
+/* One turn of the loop, and what the clients' layers have to send. */
+static void pump(void)
+{
+    struct client *c;
+
+    site_pump();
+    LIST_FOREACH(c, &clients, next) {
+        struct buf *wire = c->far != NULL ? far_wire(c->far) : NULL;
+
+        if (wire == NULL || buf_len(wire) == 0)
+            continue;
+        if (connected(c))
+            stream_feed(c->st, buf_span(wire));
+        buf_drop(wire, buf_len(wire));
+    }
 }
 
 void client_eof(struct client *c)
 {
+    if (c->far != NULL)
+        far_cut(c->far);
     if (connected(c))
         stream_feed(c->st, (struct span){ NULL, 0 });
 }
@@ -136,7 +165,7 @@ static void await_end(struct client *c)
 {
     site_patience();
     while (!c->gone && site_waiting())
-        site_pump();
+        pump();
     if (!c->gone)
         site_fault("%s: the session does not end", c->name);
 }
@@ -171,9 +200,36 @@ void client_expect_close(struct client *c)
     c->deaf = true;
 }
 
+/* --- layers ------------------------------------------------------------ */
+
+static struct far *far_of(struct client *c)
+{
+    expect_silence(c);
+    if (c->far == NULL)
+        c->far = far_new(&c->got);
+    return c->far;
+}
+
+void client_begin_tls(struct client *c)
+{
+    far_begin_tls(far_of(c));
+    site_patience();
+    while (!far_secure(c->far)) {
+        if (c->gone || !site_waiting())
+            site_fault("%s: the handshake does not end", c->name);
+        pump();
+    }
+}
+
+void client_begin_deflate(struct client *c)
+{
+    far_begin_deflate(far_of(c));
+}
+
 static void client_free(struct client *c)
 {
     LIST_REMOVE(c, next);
+    far_free(&c->far);
     buf_fini(&c->got);
     free(c->name);
     free(c);
@@ -211,7 +267,7 @@ void client_line(struct client *c, struct buf *out)
         if (c->gone || !site_waiting())
             site_fault("%s: wanted a line, got %s%s%.*s%s", c->name, c->gone ? "the end of the connection" : "nothing",
                        line.n > 0 ? " after \"" : "", SPAN_F(line), line.n > 0 ? "\"" : "");
-        site_pump();
+        pump();
     }
     if (line.n == 0 || line.p[line.n - 1] != '\r')
         site_fault("%s: a line that does not end in CRLF: \"%.*s\"", c->name, SPAN_F(line));

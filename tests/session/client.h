@@ -19,6 +19,10 @@ void client_send(struct client *c, struct span bytes);
 void client_eof(struct client *c);                   /* its sending side is closed                */
 void client_close(struct client *c);                 /* it goes away, whatever is said to it      */
 
+/* Once the line that grants it was heard: TLS (it stands on return), DEFLATE. */
+void client_begin_tls(struct client *c);
+void client_begin_deflate(struct client *c);
+
 /* What the next line must be: "text" whole, "text*" its beginning, "~regex" (its
  * groups become $1 to $9), "..." all lines up to one that is ".". */
 void client_expect(struct client *c, struct span want);

@@ -4,7 +4,8 @@
  *
  *   conf ... end                the whole nntpd.conf; first of all; without it: site news.test,
  *                               peers A (192.0.2.1) and B (192.0.2.2), all may read and post
- *   file NAME ... end           a file beside nntpd.conf (may come before conf); file-gone NAME removes it
+ *   file NAME ... end           a file beside nntpd.conf (may come before conf); file-gone NAME removes it;
+ *                               copy NAME: tests/data/NAME (site.pem: a certificate and its key)
  *   group NAME FLAG [@N] [TEXT] make a group (FLAG as in LIST ACTIVE), or change it; its numbers begin above N
  *   ungroup NAME                remove it          cancel <id>      cancel an article
  *   peer A [ADDRESS]            connect, and pass over a greeting 200 or 201
@@ -14,6 +15,7 @@
  *   A> { ... }                  send the lines between, and the final dot
  *   A< TEXT                     the next line is TEXT; TEXT* begins so; ~REGEX; ... passes over a block
  *   feed A <id> GROUPS [TEXT]   TAKETHIS with a small article (TEXT is its subject), and its 239
+ *   tls A                       A's handshake, behind 382; deflate A: behind 206; what A says and hears goes through it
  *   eof A                       A closes its sending side
  *   close A                     A goes away        expect-close A   we close, and say nothing more
  *   clock +15d                  let s, m, h, d pass; the clock stands still otherwise
@@ -90,17 +92,25 @@ static void add_lines(struct buf *out, struct span text, bool expanding)
     buf_puts(out, ".\r\n");
 }
 
-static void add_file(struct buf *out, struct span name)
+/* tests/data/FOLDER NAME, for the caller to free. */
+static char *data_file(const char *folder, struct span name, size_t *n)
 {
     const char *root = getenv("FRESHET_ROOT");
-    char *path = xasprintf("%s/tests/data/articles/%.*s", root != NULL ? root : ".", SPAN_F(name)), *text;
-    size_t n;
+    char *path = xasprintf("%s/tests/data/%s%.*s", root != NULL ? root : ".", folder, SPAN_F(name)), *text;
 
-    if ((text = disk_slurp(path, ARTICLE_MOST, &n)) == NULL)
+    if ((text = disk_slurp(path, ARTICLE_MOST, n)) == NULL)
         site_fault("%s: %s", path, strerror(errno));
+    free(path);
+    return text;
+}
+
+static void add_file(struct buf *out, struct span name)
+{
+    size_t n;
+    char *text = data_file("articles/", name, &n);
+
     add_lines(out, (struct span){ text, n }, false);
     free(text);
-    free(path);
 }
 
 static void send_line(struct script *s, struct client *c, struct span text)
@@ -186,6 +196,8 @@ static void do_connect(struct span rest, bool greeted)
 static void do_meet(struct script *s, struct span rest)    { (void)s; do_connect(rest, true); }
 static void do_bare(struct script *s, struct span rest)    { (void)s; do_connect(rest, false); }
 static void do_eof(struct script *s, struct span rest)     { (void)s; client_eof(client_named(rest)); }
+static void do_tls(struct script *s, struct span rest)     { (void)s; client_begin_tls(client_named(rest)); }
+static void do_deflate(struct script *s, struct span rest) { (void)s; client_begin_deflate(client_named(rest)); }
 static void do_close(struct script *s, struct span rest)   { (void)s; client_close(client_named(rest)); }
 static void do_closed(struct script *s, struct span rest)  { (void)s; client_expect_close(client_named(rest)); }
 static void do_ungroup(struct script *s, struct span rest) { (void)s; site_ungroup(span_trim(rest)); }
@@ -223,6 +235,20 @@ static void do_file(struct script *s, struct span rest)
     if (name.n == 0 || disk_replace(kit_path("%s", path), text.p, text.n, 0644) != 0)
         site_fault("file %s: %s", path, strerror(errno));
     free(path);
+}
+
+static void do_copy(struct script *s, struct span rest)
+{
+    struct span word = span_word(&rest);
+    char *name = xstrndup(word.p, word.n), *text;
+    size_t n;
+
+    (void)s;
+    text = data_file("", word, &n);
+    if (disk_replace(kit_path("%s", name), text, n, 0600) != 0)
+        site_fault("copy %s: %s", name, strerror(errno));
+    free(text);
+    free(name);
 }
 
 static void do_file_gone(struct script *s, struct span rest)
@@ -319,7 +345,7 @@ static const struct { const char *name; void (*run)(struct script *, struct span
     { "group", do_group }, { "ungroup", do_ungroup }, { "cancel", do_cancel }, { "peer", do_meet },
     { "reader", do_meet }, { "connect", do_bare }, { "eof", do_eof }, { "close", do_close },
     { "expect-close", do_closed }, { "clock", do_clock }, { "disk", do_disk }, { "count", do_count },
-    { "reload", do_reload }, { "restart", do_restart }, { "settle", do_settle },
+    { "tls", do_tls }, { "deflate", do_deflate }, { "reload", do_reload }, { "restart", do_restart }, { "settle", do_settle },
     { "feed", do_feed }, { "play", do_play },
 };
 
@@ -342,6 +368,10 @@ static void play_line(struct script *s, struct span line)
     }
     if (span_eq(verb, SPAN("file-gone"))) {
         do_file_gone(s, rest);
+        return;
+    }
+    if (span_eq(verb, SPAN("copy"))) {
+        do_copy(s, rest);
         return;
     }
     if (!site_is_open())

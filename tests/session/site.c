@@ -20,6 +20,7 @@
 #include "nntpd/counters.h"
 #include "nntpd/verdict.h"
 #include "nntpd/letters.h"
+#include "nntpd/secure.h"
 #include "nntpd/who.h"
 #include "tests/kit.h"
 
@@ -203,10 +204,21 @@ static struct conf *read_conf(struct span text)
     return confs[n_confs++] = c;
 }
 
+static void take_certificate(const struct conf *c)
+{
+    struct buf told = { 0 };
+
+    if (secure_make(c, now_us, &house.tls, &told) != SECURE_GOOD)
+        site_fault("%.*s", SPAN_F(buf_span(&told)));
+    buf_fini(&told);
+}
+
 static void take_conf(const struct conf *c)
 {
     intake_rules_unref(&house.rules);
     who_unref(&house.who);
+    tls_unref(&house.tls);
+    take_certificate(c);
     house.conf = c;
     house.rules = intake_rules_new(c);
     house.who = who_new(c, NULL);
@@ -278,6 +290,7 @@ void site_close(void)
     event_base_free(house.base);
     intake_rules_unref(&house.rules);
     who_unref(&house.who);
+    tls_unref(&house.tls);
     house_fini(&house);
     while (n_confs > 0)
         conf_free(&confs[--n_confs]);

@@ -390,13 +390,18 @@ static void a_certificate_is_hoped_for_where_there_is_starttls(void **state)
     }
 }
 
-static void groups_that_a_login_opens_are_known_by_name(void **state)
+static void groups_that_a_login_or_tls_opens_are_known_by_name(void **state)
 {
-    static const struct { struct door d; const char *group; bool yes; } rows[] = {
-        { { "192.0.2.9", NULL, NULL, false, false }, "members.talk", true },
-        { { "192.0.2.9", NULL, NULL, false, false }, "staff.talk", true },
-        { { "192.0.2.9", "wilma", NULL, false, false }, "staff.talk", false },
-        { { "192.0.2.66", NULL, NULL, false, false }, "members.talk", false },
+    static const struct { struct door d; const char *group; int wants; } rows[] = {
+        { { "192.0.2.9", NULL, NULL, false, false }, "members.talk", 480 },
+        { { "192.0.2.9", NULL, NULL, false, false }, "staff.talk", 480 },
+        { { "192.0.2.9", NULL, NULL, false, false }, "pub.talk", 0 },
+        { { "192.0.2.9", "wilma", NULL, false, false }, "staff.talk", 0 },
+        { { "192.0.2.9", "zoe", NULL, false, false }, "staff.talk", 483 },
+        { { "192.0.2.9", "zoe", NULL, true, false }, "staff.talk", 0 },
+        { { "10.9.0.1", NULL, NULL, false, false }, "members.talk", 483 },
+        { { "10.9.0.1", NULL, NULL, true, false }, "members.talk", 0 },
+        { { "192.0.2.66", NULL, NULL, false, false }, "members.talk", 0 },
     };
     struct conf *c;
     struct who *w = doors_who(&c);
@@ -406,7 +411,7 @@ static void groups_that_a_login_opens_are_known_by_name(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct rights r = at_door(w, &id, &rows[i].d);
 
-        if (rights_login_reads(&r, &id, span_of(rows[i].group)) != rows[i].yes)
+        if (rights_group_wants(&r, &id, span_of(rows[i].group)) != rows[i].wants)
             fail_msg("row %zu", i);
         rights_fini(&r);
     }
@@ -455,7 +460,7 @@ int main(void)
         cmocka_unit_test(a_peer_with_a_login_and_no_address_is_known_by_no_address),
         cmocka_unit_test(what_a_login_or_tls_would_give_is_known),
         cmocka_unit_test(a_certificate_is_hoped_for_where_there_is_starttls),
-        cmocka_unit_test(groups_that_a_login_opens_are_known_by_name),
+        cmocka_unit_test(groups_that_a_login_or_tls_opens_are_known_by_name),
         cmocka_unit_test(passwords_go_in_the_clear_only_where_nobody_listens),
         cmocka_unit_test(guests_are_counted_by_peer_and_limited),
     };
