@@ -68,7 +68,7 @@ class Inn:
             "mta": '"/bin/true %s"', "organization": '"interop"', "ovmethod": "tradindexed", "hismethod": "hisv6",
             "pathhost": self.name, "domain": "test", "fromhost": self.name, "pathnews": "/usr/lib/news",
             "mailcmd": "/bin/true", "artcutoff": "0", "enableoverview": "true", "wanttrash": "false",
-            "port": self.port, "bindaddress": "127.0.0.1", "pgpverify": "false", "docancels": "none",
+            "port": self.port, "server": "127.0.0.1", "bindaddress": "127.0.0.1", "pgpverify": "false", "docancels": "none",
             "doinnwatch": "false", "nnrpdloadlimit": "0", "rlimitnofile": "500", "maxartsize": "2000000",
             "pathbin": PROGRAMS, "pathcontrol": PROGRAMS + "/control", "pathetc": d + "/etc",
             "pathfilter": d + "/etc/filter", "pathdb": d + "/db", "pathlog": d + "/log", "pathrun": d + "/run",
