@@ -166,6 +166,9 @@ static void check_tls(struct check *k, const struct conf_site *s)
 static void check_site(struct check *k)
 {
     const struct conf_site *s = &k->c->site;
+    struct net_addr a;
+    struct err e;
+    bool both;
 
     if (!identity(s->name))
         wrong(k, NULL, "site \"%s\": not a name that can stand in a Path", s->name);
@@ -181,6 +184,8 @@ static void check_site(struct check *k)
         wrong(k, "strangers", "strangers: with private-groups, who may read is said by access blocks");
     if (s->login_program.n > 0 && s->login_program.v[0][0] != '/')
         wrong(k, "login-program", "login-program: \"%s\": its whole path is wanted", s->login_program.v[0]);
+    if (s->metrics_listen != NULL && net_addr_read(s->metrics_listen, &a, &both, &e) != 0)
+        wrong(k, "metrics-listen", "metrics-listen: %s", e.text);
     check_moderators(k, &s->moderators);
     if (s->sendmail[0] != '/')
         wrong(k, "sendmail", "sendmail: \"%s\": the program's whole path is wanted first", s->sendmail);

@@ -48,6 +48,7 @@ struct conf_site {                 /* site "news.example.org" { ... }, exactly o
     char    *run_directory;        /* sockets; default: directory/run                          */
     char    *log_file;             /* NULL: standard error                                     */
     char    *log_level;
+    char    *metrics_listen;       /* NULL: none                                               */
     int      workers;              /* threads; 0: one a core                                   */
     int      lane_threads;         /* disk lane                                                */
     enum conf_fsync fsync;

@@ -31,6 +31,7 @@ static const struct {
 } commands[] = {
     { "init",          HERE,    1, 600, "DIRECTORY [--name N] [--listen A:P] [--group NAME[=TEXT]]...", "make a new site" },
     { "status",        RUNNING, 0, 0, "", "what nntpd is doing" },
+    { "metrics",       RUNNING, 0, 0, "", "figures of nntpd and feeder, for a monitor (Prometheus' text format)" },
     { "reload",        RUNNING, 0, 0, "", "read the configuration again" },
     { "stop",          RUNNING, 0, 0, "", "end nntpd" },
     { "group list",    EITHER,  0, 1, "[WILDMAT]", "groups with their marks" },

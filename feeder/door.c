@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "feeder/metrics.h"
 #include "feeder/probe.h"
 #include "feeder/refeed.h"
 #include "lib/clock.h"
@@ -57,23 +58,6 @@ static const char *time_text(char out[40], int64_t us)
     return out;
 }
 
-/* Records of the log that it still has before it. */
-static uint64_t lag(const struct peer *p)
-{
-    uint64_t to = peer_settled_to(p);
-
-    return p->f->live > to ? p->f->live - to : 0;
-}
-
-static size_t count_aside(const struct peer *p)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < p->cursor.n_exc; i++)
-        n += p->cursor.exc[i].due_us == ASIDE;
-    return n;
-}
-
 static struct peer *find_peer(struct door *d, const char *name)
 {
     for (size_t i = 0; i < d->f->n_peer; i++)
@@ -91,10 +75,10 @@ static void list_peers(struct door *d, struct peer *unused, char **word, struct 
         const struct peer *p = d->f->peer[i];
         char v[10][32], since[40];
 
-        rpc_fields(out, "R", p->name, peer_state(p), number(v[0], peer_settled_to(p)), number(v[1], lag(p)),
+        rpc_fields(out, "R", p->name, peer_state(p), number(v[0], peer_settled_to(p)), number(v[1], peer_lag(p)),
                    number(v[2], p->n[N_OFFERED]), number(v[3], p->n[N_ACCEPTED]), number(v[4], p->n[N_REFUSED]),
-                   number(v[5], p->n[N_REJECTED]), number(v[6], p->cursor.n_exc - count_aside(p)),
-                   number(v[7], count_aside(p)), number(v[8], p->n[N_BYTES]), number(v[9], p->n_conns),
+                   number(v[5], p->n[N_REJECTED]), number(v[6], p->cursor.n_exc - peer_aside(p)),
+                   number(v[7], peer_aside(p)), number(v[8], p->n[N_BYTES]), number(v[9], p->n_conns),
                    time_text(since, p->since_us), p->last_error, NULL);
     }
     rpc_ok(out, "%s", "");
@@ -176,14 +160,14 @@ static void show_peer(struct door *d, struct peer *p, char **word, struct buf *o
     fact(out, "connections", p->n_conns);
     fact(out, "in flight", p->n_away);
     fact(out, "cursor", peer_settled_to(p));
-    fact(out, "lag", lag(p));
+    fact(out, "lag", peer_lag(p));
     fact(out, "offered", p->n[N_OFFERED]);
     fact(out, "accepted", p->n[N_ACCEPTED]);
     fact(out, "refused", p->n[N_REFUSED]);
     fact(out, "rejected", p->n[N_REJECTED]);
     fact(out, "deferrals", p->n[N_DEFERRED]);
-    fact(out, "deferred now", p->cursor.n_exc - count_aside(p));
-    fact(out, "set aside now", count_aside(p));
+    fact(out, "deferred now", p->cursor.n_exc - peer_aside(p));
+    fact(out, "set aside now", peer_aside(p));
     fact(out, "gone before they were sent", p->n[N_GONE]);
     fact(out, "bytes", p->n[N_BYTES]);
     fact(out, "answers without sense", p->n[N_GARBAGE]);
@@ -290,7 +274,7 @@ static void show_status(struct door *d, struct peer *unused, char **word, struct
             n[k] += p->n[k];
         conns += p->n_conns;
         away += p->n_away;
-        behind = lag(p) > behind ? lag(p) : behind;
+        behind = peer_lag(p) > behind ? peer_lag(p) : behind;
     }
     rpc_fields(out, "C", "name", "value", NULL);
     when(out, "since", d->f->started_us);
@@ -308,10 +292,26 @@ static void show_status(struct door *d, struct peer *unused, char **word, struct
     rpc_ok(out, "%s", "");
 }
 
+static void show_metrics(struct door *d, struct peer *unused, char **word, struct buf *out)
+{
+    struct buf text = { 0 };
+    struct span rest, line;
+
+    (void)unused, (void)word;
+    metrics_write(d->f, &text);
+    rest = buf_span(&text);
+    while (rest.n > 0 && span_next(&rest, '\n', &line))
+        if (line.n > 0)
+            rpc_text(out, "%.*s", SPAN_F(line));
+    buf_fini(&text);
+    rpc_ok(out, "%s", "");
+}
+
 static const struct { const char *verb; door_fn *run; bool peer; size_t least, most; } commands[] = {
     { "list", list_peers, false, 0, 0 },  { "show", show_peer, true, 0, 0 },     { "flush", flush_peer, true, 0, 0 },
     { "pause", pause_peer, true, 0, 0 },  { "resume", resume_peer, true, 0, 0 }, { "refeed", refeed_peer, true, 1, 4 },
     { "why", why, false, 1, 2 },          { "status", show_status, false, 0, 0 },
+    { "metrics", show_metrics, false, 0, 0 },
 };
 
 /* "peer VERB [NAME [WORD...]]" */

@@ -40,6 +40,8 @@ void health_delay(struct health *h, int64_t us)
     }
     h->delay[class_of(us)]++;
     h->n_delays++;
+    h->all_delays++;
+    h->delays_us += us > 0 ? (uint64_t)us : 0;
 }
 
 int64_t health_percentile(const struct health *h, double share)

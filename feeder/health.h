@@ -26,6 +26,8 @@ struct reason {
 struct health {
     uint32_t delay[DELAY_CLASSES];
     uint32_t n_delays;
+    uint64_t all_delays;                     /* how many there ever were, and their sum     */
+    uint64_t delays_us;
     struct reason reason[REASONS_MOST];      /* the first that came; the others are one sum */
     size_t   n_reasons;
     uint64_t other_reasons;

@@ -161,6 +161,8 @@ void peer_soon(struct peer *p);                                    /* peer_run i
 /* For the operator. */
 const char *peer_state(const struct peer *p);
 uint64_t peer_settled_to(const struct peer *p);
+uint64_t peer_lag(const struct peer *p);             /* records of the log that it still has before it */
+size_t   peer_aside(const struct peer *p);           /* articles set aside now                         */
 void peer_place(struct peer *p, const struct record *r, char *out, size_t n);   /* where it is with the record */
 void peer_flush(struct peer *p);
 void peer_pause(struct peer *p, bool paused);

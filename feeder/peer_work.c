@@ -93,6 +93,22 @@ uint64_t peer_settled_to(const struct peer *p)
     return p->head < p->tail ? p->ring[p->head % QUEUE_MOST]->seq : p->next;
 }
 
+uint64_t peer_lag(const struct peer *p)
+{
+    uint64_t to = peer_settled_to(p);
+
+    return p->f->live > to ? p->f->live - to : 0;
+}
+
+size_t peer_aside(const struct peer *p)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < p->cursor.n_exc; i++)
+        n += p->cursor.exc[i].due_us == ASIDE;
+    return n;
+}
+
 void queue_advance(struct peer *p)
 {
     uint64_t to;

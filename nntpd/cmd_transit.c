@@ -41,15 +41,18 @@ static int check_code(struct session *s, enum his_answer a)
     switch (a) {
     case HIS_NEW:
         COUNT(s, wanted);
+        TALLY(s, WANTED);
         return 238;
     case HIS_SEEN:
         COUNT(s, known);
+        TALLY(s, KNOWN);
         s->n_known++;
         return 438;
     case HIS_BUSY:
     case HIS_ASK:
     case HIS_FAILED:
         COUNT(s, later);
+        TALLY(s, LATER);
         return 431;
     }
     bug("answer of history");
@@ -150,6 +153,7 @@ void cmd_check(struct session *s, const struct call *c)
     enum his_answer a;
 
     COUNT(s, offered);
+    TALLY(s, OFFERED);
     s->n_offered++;
     if (!msgid_valid(id)) {
         reply_id(s, 438, id, "Syntax error in message-ID");
@@ -179,18 +183,21 @@ void cmd_takethis(struct session *s, const struct call *c)
     if (!msgid_valid(id)) {
         COUNT(s, rejected);
         s->n_rejected++;
+        tally_article(s->tally, V_BAD_ID, 0);
         body_refuse(s, sl, 439, "Syntax error in message-ID");
         return;
     }
     if (!session_healthy(s)) {
         COUNT(s, deferred);
         s->n_deferred++;
+        tally_article(s->tally, V_LATER, 0);
         body_refuse(s, sl, 400, "Articles cannot be stored now, please come back later");
         return;
     }
     key = msgid_key(store_key(s->h->store), id);
     if (his_peek(store_history(s->h->store), &key) == HIS_SEEN) {
         COUNT(s, received_known);
+        TALLY(s, KNOWN);
         s->n_known++;
         body_refuse(s, sl, 439, "Duplicate");
         return;
@@ -218,22 +225,26 @@ static void ihave_answer(struct session *s, enum his_answer a, struct span id, s
     switch (a) {
     case HIS_NEW:
         COUNT(s, wanted);
+        TALLY(s, WANTED);
         reply(s, "335 Send it");
         s->body.claim = c;
         body_begin(s, s->conf->site.article_max, slot_new(s, id, false), ihave_read);
         return;
     case HIS_SEEN:
         COUNT(s, known);
+        TALLY(s, KNOWN);
         s->n_known++;
         reply(s, "435 Duplicate");
         return;
     case HIS_BUSY:
         COUNT(s, later);
+        TALLY(s, LATER);
         reply(s, "436 Another peer is sending it; retry later");
         return;
     case HIS_ASK:
     case HIS_FAILED:
         COUNT(s, later);
+        TALLY(s, LATER);
         reply(s, "436 Cannot tell now; retry later");
         return;
     }
@@ -276,11 +287,13 @@ void cmd_ihave(struct session *s, const struct call *c)
     enum his_answer a;
 
     COUNT(s, offered);
+    TALLY(s, OFFERED);
     s->n_offered++;
     if (!msgid_valid(id)) {
         reply(s, "435 Syntax error in message-ID");
     } else if (!session_healthy(s)) {
         COUNT(s, later);
+        TALLY(s, LATER);
         reply(s, "436 Articles cannot be stored now; retry later");
     } else if ((a = peek(s, id, &key, &cl)) == HIS_ASK) {
         ihave_ask(s, id, &key);

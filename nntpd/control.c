@@ -36,11 +36,13 @@ struct control {
 struct caller { struct control *c; int fd; };
 
 static void cmd_status(struct request *r);
+static void cmd_metrics(struct request *r);
 static void cmd_reload(struct request *r);
 static void cmd_stop(struct request *r);
 
 const struct control_command control_commands[] = {
     { "status",       cmd_status,           0, 0 },
+    { "metrics",      cmd_metrics,          0, 0 },
     { "reload",       cmd_reload,           0, 0 },
     { "stop",         cmd_stop,             0, 0 },
     { "group list",   control_group_list,   0, 1 },
@@ -111,6 +113,16 @@ static void put_lines(struct buf *out, struct span text)
     while (text.n > 0 && span_next(&text, '\n', &line))
         if (line.n > 0)
             rpc_text(out, "%.*s", SPAN_F(line));
+}
+
+static void cmd_metrics(struct request *r)
+{
+    struct buf text = { 0 };
+
+    nntpd_metrics(r->n, &text);
+    put_lines(&r->out, buf_span(&text));
+    buf_fini(&text);
+    rpc_ok(&r->out, "%s", "");
 }
 
 static void cmd_reload(struct request *r)

@@ -17,6 +17,7 @@
 #include "lib/net.h"
 #include "lib/rpc.h"
 #include "nntpd/control_int.h"
+#include "nntpd/feeder_ask.h"
 #include "nntpd/intake.h"
 
 static const char *kind_name(enum record_kind k)
@@ -94,26 +95,20 @@ static bool sends(const struct conf *c)
 
 static void explain_peers(struct request *r, const struct conf *c, uint64_t seq)
 {
-    char *path = xasprintf("%s/feeder.sock", c->site.run_directory), number[32];
+    char number[32];
     char *words[] = { (char[]){ "peer" }, (char[]){ "why" }, number, r->n_words > 1 ? r->word[1] : NULL };
-    struct timeval patience = { 10, 0 };
     struct buf last = { 0 };
     struct err e = { 0 };
-    int fd = net_connect_unix(path, &e), rc = -1;
+    int rc;
 
     snprintf(number, sizeof number, "%" PRIu64, seq);
     rpc_text(&r->out, "its peers:");
-    if (fd >= 0) {
-        (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-        rc = rpc_ask(fd, r->n_words > 1 ? 4 : 3, words, on_peer, r, &last, &e);
-        close(fd);
-    }
+    rc = feeder_ask(c, r->n_words > 1 ? 4 : 3, words, 10, on_peer, r, &last, &e);
     if (rc < 0)
         rpc_text(&r->out, "  not known, feeder does not answer: %s", e.text);
     else if (rc == 0)
         rpc_text(&r->out, "  %.*s", SPAN_F(buf_span(&last)));
     buf_fini(&last);
-    free(path);
 }
 
 static void explain(struct request *r, const struct his_entry *entry)

@@ -38,6 +38,7 @@
 #include "nntpd/letters.h"
 #include "nntpd/listen.h"
 #include "nntpd/logins.h"
+#include "nntpd/metrics_http.h"
 #include "nntpd/resolve.h"
 #include "nntpd/secure.h"
 #include "nntpd/server_int.h"
@@ -427,6 +428,8 @@ static int open_doors(struct nntpd *n, struct err *e)
     n->sockets_most = sockets_most(c);
     if ((n->door = door_open(n->base, c, on_connection, n, e)) == NULL || open_control(n, e) != 0)
         return -1;
+    if (c->site.metrics_listen != NULL && (n->metrics = metrics_http_open(n, c->site.metrics_listen, e)) == NULL)
+        return -1;
     watch_signals(n);
     child_want(n->child, feeds_any(c));
     return 0;
@@ -517,6 +520,7 @@ void nntpd_close(struct nntpd **np)
     if (n == NULL)
         return;
     door_close(&n->door);
+    metrics_http_close(&n->metrics);
     if (n->control != NULL)
         control_close(&n->control);
     resolve_free(&n->resolve);         /* posts to workers */

@@ -37,4 +37,8 @@ int nntpd_rebuild(const struct conf *c, progress_fn *tell, void *arg, struct err
 /* Totals for `status`: rows of name, value. */
 void nntpd_status(struct nntpd *n, void (*row)(const char *name, const char *value, void *), void *arg);
 
+/* All figures, nntpd's and feeder's, as lib/prom.h has them.  Asks feeder, so it
+ * may take two seconds when that hangs; then, as when it does not run, its part is missing. */
+void nntpd_metrics(struct nntpd *n, struct buf *out);
+
 #endif

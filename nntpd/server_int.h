@@ -28,6 +28,7 @@ struct nntpd {
     struct letters *letters;
     struct resolve *resolve;
     struct control *control;
+    struct metrics_http *metrics;      /* NULL: not over HTTP                                   */
     struct child *child;
     struct door *door;
     struct worker **worker;

@@ -110,6 +110,8 @@ struct session {
     struct rights rights;
     struct identity who;
     struct guest_rates *rates;           /* of its peer; NULL: no limit                          */
+    struct tally *tally;                 /* of its peer; NULL: it is none                        */
+    uint32_t fresh[TALLY_OFFERS];        /* that the tally does not know of                      */
     struct event *pace_timer;            /* NULL until it had to wait                            */
     struct auth *auth;                   /* NULL: it has not tried to log in                     */
     struct share *share;                 /* what it has used of its limits; NULL: it has none    */
@@ -149,6 +151,7 @@ bool session_crowded(struct session *s);            /* too many of its kind are 
 void session_welcome(struct session *s);            /* greet who has just been identified, or refuse */
 bool session_healthy(struct session *s);            /* can the store take articles now?           */
 #define COUNT(s, name) count_add(&(s)->h->counters->v[COUNT_##name], 1)
+#define TALLY(s, name) ((s)->fresh[TALLY_##name]++)
 #define COUNT_N(s, name, n) count_add(&(s)->h->counters->v[COUNT_##name], (n))
 
 static inline bool session_dead(const struct session *s) { return s->st == NULL; }

@@ -131,6 +131,7 @@ void session_die(struct session *s, const char *reason)
     s->h->guests->connections--;
     pace_fini(s);
     looks_free(s);
+    tally_offers(s->tally, s->fresh);
     body_fini(&s->body);
     if (s->claimed)
         his_release_owner(store_history(s->h->store), s);
@@ -172,11 +173,14 @@ static int64_t patience(const struct session *s)
 /* Look it up again in the table in force. */
 void session_identify(struct session *s)
 {
+    struct tally *was = s->tally;
     struct house *h = s->h;
 
     if (s->counted)
         guests_leave(h->guests, s->rights.peer[0]->name);
     s->counted = false;
+    tally_offers(s->tally, s->fresh);
+    s->tally = NULL;
     rights_fini(&s->rights);
     rights_of(&s->rights, h->who, &s->who);
     s->conf = h->conf;
@@ -187,8 +191,11 @@ void session_identify(struct session *s)
     s->source_post = NULL;
     if (s->group != NULL && !rights_may_read(&s->rights, span_of(s->group->name)))
         s->group = NULL;
-    if (s->rights.n_peer > 0)
+    if (s->rights.n_peer > 0) {
         s->counted = guests_enter(h->guests, s->rights.peer[0]->name, s->rights.most);
+        s->tally = guests_tally(h->guests, s->rights.peer[0]->name);
+        s->tally->sessions += s->tally != was && s->counted;
+    }
     pace_set(s);
     share_identify(s);
     stream_set_timeout(s->st, patience(s));
@@ -459,6 +466,7 @@ void session_go(struct session *s)
     s->going = false;
     if (!session_dead(s)) {
         looks_send(s);
+        tally_offers(s->tally, s->fresh);
         buf_shrink(stream_in(s->st));
         stream_set_in_most(s->st, IN_MOST);    /* reading goes on when there is room again */
         settle(s);

@@ -112,6 +112,7 @@ static void count_answer(struct session *s, enum intake_way way, int code)
 struct flight {                     /* an article with intake */
     struct slot *slot;
     enum intake_way way;
+    uint64_t size;
 };
 
 static void intake_back(struct intake *in, void *user)
@@ -121,6 +122,8 @@ static void intake_back(struct intake *in, void *user)
     int code = intake_code(in);
 
     count_answer(s, f->way, code);
+    if (f->way != WAY_POST)
+        tally_article(s->tally, intake_verdict(in), f->size);
     if (f->way == WAY_POST && code != 240)
         share_back(s);
     slot_fill(f->slot, code, intake_text(in));
@@ -165,6 +168,8 @@ static void lost(struct session *s, enum intake_way way, struct slot *sl, struct
     if (claim != NULL)
         his_release(store_history(s->h->store), &claim);
     count_answer(s, way, code);
+    if (way != WAY_POST)
+        tally_article(s->tally, V_LATER, 0);
     slot_fill(sl, code, "Out of memory, try again later");
 }
 
@@ -196,7 +201,7 @@ void body_to_intake(struct session *s, enum intake_way way)
     s->h->guests->bytes += n;
     from = sender_of(s, way, &approve);
     f = xmalloc(sizeof *f);
-    *f = (struct flight){ b.slot, way };
+    *f = (struct flight){ b.slot, way, b.size };
     session_ref(s);
     in = intake_new(s->h->store, s->h->rules, s->h->lane, s->h->home, way, &from, block, n, b.size, named, b.claim,
                     intake_back, f);

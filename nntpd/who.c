@@ -411,6 +411,7 @@ bool rights_may_post(const struct rights *r, struct span group)
 struct guest {                      /* a peer, by name                                           */
     unsigned here;                  /* connections                                               */
     struct guest_rates rates;
+    struct tally tally;
 };
 
 struct guests *guests_new(uint64_t bytes_most)
@@ -494,4 +495,14 @@ struct guest_rates *guests_rates(struct guests *g, const char *peer)
     rates = &guest(g, peer)->rates;
     lock_put(g->lock);
     return rates;
+}
+
+struct tally *guests_tally(struct guests *g, const char *peer)
+{
+    struct tally *tally;
+
+    lock_get(g->lock);
+    tally = &guest(g, peer)->tally;
+    lock_put(g->lock);
+    return tally;
 }

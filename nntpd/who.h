@@ -26,6 +26,7 @@
 #include "lib/net.h"
 #include "lib/rate.h"
 #include "lib/span.h"
+#include "nntpd/tally.h"
 
 /* What the name service said: name to addresses.  Immutable, counted. */
 struct names {
@@ -106,5 +107,8 @@ unsigned guests_of(struct guests *g, const char *peer);
 /* What a peer has sent of late, all its connections together; lives as long as 'g'. */
 struct guest_rates { struct rate commands, octets; };
 struct guest_rates *guests_rates(struct guests *g, const char *peer);
+
+/* All that it ever sent, likewise. */
+struct tally *guests_tally(struct guests *g, const char *peer);
 
 #endif

@@ -287,6 +287,9 @@ static const struct { const char *text, *want; } rows[] = {
       "5: certificate: \"*\" is no SHA-256 fingerprint (64 hex digits, colons between them at most)\n"
       "8: user: \"y z\" holds a blank; a list is { \"a\", \"b\" }\n"
       "9: certificate: \"12:34\" is no SHA-256 fingerprint (64 hex digits, colons between them at most)\n" },
+    /* metrics */
+    { "site n {\n metrics-listen = localhost:9119\n}\n" LISTEN,
+      "2: metrics-listen: \"localhost\" is not a literal address\n" },
     /* private groups */
     { "site n {\n private-groups = { \"p.*,!p.open.*\", \"q.x\" }\n strangers = read\n}\n" LISTEN
       "peer a {\n send = true\n groups = { \"*\", \"!p.*\", \"@q.x\", \"p.open.*\", \"p*\", \"q.x.y\" }\n}\n"

@@ -100,6 +100,8 @@ static const char *random_text(const struct setting *s)
 {
     if (strcmp(s->key, "connect") == 0)
         return PICK("news.a:119", "192.0.2.1:433", "[2001:db8::1]:119");
+    if (strcmp(s->key, "metrics-listen") == 0)
+        return PICK("127.0.0.1:9119", "[::1]:0", "*:80");
     if (strcmp(s->key, "source") == 0)
         return PICK("192.0.2.9", "2001:db8::9");
     if (strcmp(s->key, "address") == 0 || strcmp(s->key, "from") == 0)

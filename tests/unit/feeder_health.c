@@ -32,6 +32,18 @@ static void a_percentile_is_right_within_a_tenth(void **state)
     }
 }
 
+/* What fades is the classes: number and sum are of all that ever was. */
+static void number_and_sum_do_not_fade(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 100000; i++)
+        health_delay(&h, 30);
+    health_delay(&h, -5);
+    assert_int_equal(h.all_delays, 100001);
+    assert_int_equal(h.delays_us, 3000000);
+    assert_true(h.n_delays < 100000);
+}
+
 static void median_and_tail_are_told_apart(void **state)
 {
     (void)state;
@@ -101,6 +113,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(nothing_counted_is_no_delay, fresh),
         cmocka_unit_test_setup(a_percentile_is_right_within_a_tenth, fresh),
+        cmocka_unit_test_setup(number_and_sum_do_not_fade, fresh),
         cmocka_unit_test_setup(median_and_tail_are_told_apart, fresh),
         cmocka_unit_test_setup(a_clock_that_was_set_back_and_centuries_do_no_harm, fresh),
         cmocka_unit_test_setup(old_delays_fade, fresh),
