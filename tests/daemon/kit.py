@@ -48,20 +48,17 @@ def _clean():
         shutil.rmtree(_dir, ignore_errors=True)
 
 
-_ports = {}
+_ports = []
 
 
 def free_port():
-    """A port of loopback that nobody has: held (bound, not listening) until the site starts."""
+    """A port of loopback for a server that sets SO_REUSEADDR.  It stays bound, not listening, as long as
+    this program runs: the system gives it to nobody else, not even for a connection."""
     s = socket.socket()
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     s.bind(("127.0.0.1", 0))
-    port = s.getsockname()[1]
-    s.close()
-    if port in _ports:
-        return free_port()
-    _ports[port] = True
-    return port
+    _ports.append(s)
+    return s.getsockname()[1]
 
 
 def wait_for(what, fn, seconds=30):
