@@ -20,6 +20,7 @@ enum { CTL_OK = 0, CTL_NO = 1, CTL_USAGE = 2, CTL_DOWN = 3 };
 /* ctl/show.c: answer lines, one at a time, to a table, text, JSON or a progress bar. */
 struct show;
 struct show *show_new(bool json);
+bool show_is_json(const struct show *s);
 void show_live(struct show *s);      /* rows go out as they come, in columns of a fixed width */
 void show_progress(struct show *s, struct span what, unsigned long long done, unsigned long long total);
 void show_columns(struct show *s, const struct span *name, size_t n);
@@ -30,6 +31,10 @@ void show_free(struct show **s);
 
 /* ctl/init.c: make a site.  Words: DIRECTORY [--name N] [--listen A:P] [--group NAME[=DESCRIPTION]]... */
 int init_site(int n, char **words);
+
+/* ctl/invite.c: "invite" NAME or "accept" TOKEN, with their options (newsctl.8). */
+struct conf;
+int invite_command(const struct conf *c, int n, char **words, struct show *show);
 
 /* ctl/user.c: add, passwd, del, off, on (a name), list (NULL). */
 int user_command(const char *users_file, const char *verb, const char *name, struct show *show);

@@ -42,6 +42,9 @@ static const struct {
     { "peer list",     FEEDER,  0, 0, "", "all outgoing peers" },
     { "peer show",     FEEDER,  1, 1, "NAME", "all about one" },
     { "peer test",     FEEDER,  1, 1, "NAME", "try a connection now, step by step; no article is offered" },
+    { "peer invite",   HERE,    1, 60, "NAME [--address OURS]... [--groups WILDMATS] [--connect HOST:PORT] [--inn]",
+      "a line for a friend to accept, our block for them" },
+    { "peer accept",   HERE,    1, 60, "TOKEN|- [--address OURS]... [--groups WILDMATS]", "the block that a friend's line asks for" },
     { "peer flush",    FEEDER,  1, 1, "NAME", "connect and retry now" },
     { "peer pause",    FEEDER,  1, 1, "NAME", "send nothing for the time being" },
     { "peer resume",   FEEDER,  1, 1, "NAME", "go on" },
@@ -146,6 +149,12 @@ static int run_here(const struct conf *c, bool json, int n, char **w)
     if (strcmp(w[0], "user") == 0) {
         show = show_new(json);
         status = user_command(c->site.users_file, w[1], n > 2 ? w[2] : NULL, show);
+        show_free(&show);
+        return status;
+    }
+    if (strcmp(w[0], "peer") == 0) {
+        show = show_new(json);
+        status = invite_command(c, n - 1, w + 1, show);
         show_free(&show);
         return status;
     }

@@ -39,6 +39,11 @@ struct show *show_new(bool json)
     return s;
 }
 
+bool show_is_json(const struct show *s)
+{
+    return s->json;
+}
+
 void show_live(struct show *s)
 {
     s->live = !s->json;

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,24 @@
 #define HANDSHAKE_US INT64_C(20000000)
 
 /* ---- fingerprints ---- */
+
+int tls_file_print(const char *file, char print[TLS_PRINT_MAX], struct err *e)
+{
+    FILE *f = fopen(file, "re");
+    X509 *cert;
+
+    print[0] = '\0';
+    if (f == NULL)
+        return err_sys(e, "%s", file);
+    cert = PEM_read_X509(f, NULL, NULL, NULL);
+    fclose(f);
+    ERR_clear_error();
+    if (cert == NULL)
+        return err_set(e, "%s: no certificate (PEM)", file);
+    tls_print_of(cert, print);
+    X509_free(cert);
+    return 0;
+}
 
 bool tls_print_read(const char *text, char print[TLS_PRINT_MAX])
 {

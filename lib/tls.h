@@ -77,6 +77,9 @@ struct tls_want {
 void tls_begin_server(struct stream *s, struct tls *t);
 int  tls_begin_client(struct stream *s, struct tls *t, const struct tls_want *want, struct err *e) need_result;
 
+/* The SHA-256 of the first certificate in a PEM file: what a peer would pin.  -1: e says why. */
+int tls_file_print(const char *file, char print[TLS_PRINT_MAX], struct err *e);
+
 /* Is this a fingerprint?  Then in the form that tls_facts tells: lower case, no colons. */
 bool tls_print_read(const char *text, char print[TLS_PRINT_MAX]);
 

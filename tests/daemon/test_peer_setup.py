@@ -1,4 +1,5 @@
 """Peering with a friend: invite, accept, paste, reload; and newsctl peer test, each way to fail told apart."""
+import base64
 import hashlib
 import json
 import ssl
@@ -249,9 +250,137 @@ def freshet_says_who_we_are_to_it():
     them.stop()
 
 
+# --- invitations ---------------------------------------------------------------
+
+
+def parts(s, *words, stdin=None):
+    """What newsctl peer invite or accept says: name of a part -> its text; and the last line."""
+    r = subprocess.run([os.path.join(BIN, "newsctl"), "-c", s.conf, "--json", "peer"] + list(words), input=stdin,
+                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+    a = json.loads(r.stdout)
+    assert a["ok"] == (r.returncode == 0), r
+    return {row["part"]: row["text"] for row in a.get("rows", [])}, a["text"]
+
+
+def paste(s, text):
+    s.peers = [text]
+    s.write_conf()
+    s.ctl("reload")
+
+
+def post(s, body):
+    c = s.client()
+    assert c.cmd("POST").startswith("340")
+    mid = make_id(s.name)
+    c.send(to_wire(("From: Joe <joe@example.com>\r\nNewsgroups: misc.test\r\nSubject: t\r\nMessage-ID: %s\r\n\r\n%s\r\n" % (mid, body)).encode()))
+    assert c.line().startswith("240")
+    c.close()
+    return mid
+
+
+def there(s, mid):
+    c = s.client()
+    r = c.article(mid)
+    c.close()
+    return r
+
+
+def two_fresh_sites_become_peers_by_two_lines():
+    pem, print_ = certificate()
+    a = Site("a.test", feed=False, site='tls-certificate = "%s"\n aliases = { "old.a.test" }\n local-groups = { "local.*" }' % pem)
+    b = Site("b.test", feed=False)
+    said, _ = parts(a, "invite", "b.test")                       # no site needs to run for it
+    assert said["token"].startswith("freshet1:"), said
+    first, _ = parts(b, "accept", said["token"])
+    for line in ('connect       = "127.0.0.1:%d"' % a.port, 'path          = { "a.test", "old.a.test" }', 'fingerprint   = "%s"' % print_,
+                 'tls           = "starttls"', 'groups        = { "*", "!local.*" }', "size-max      = 1048576"):
+        assert line in first["block"], (line, first["block"])
+    second, last = parts(a, "accept", "-", stdin=first["token"].replace("fresh", "fre\r\n sh") + "\n")
+    assert 'connect       = "127.0.0.1:%d"' % b.port in second["block"] and "tls " not in second["block"], second
+    assert "token" not in second and "peer test b.test" in last, (second, last)     # an answer wants no answer
+    a.start()
+    b.start()
+    paste(a, second["block"])
+    paste(b, first["block"])
+    for s, other in ((a, "b.test"), (b, "a.test")):
+        wait_for("feeder of " + s.name, lambda: s.ctl("peer", "list", check=False).returncode == 0)
+        code, rows, last = look(s, other)
+        assert code == 0, (rows, last)
+        assert rows["to it we are"][0][1].startswith("You are peer %s and may send: *" % s.name), rows
+    assert "the one that is pinned" in look(b, "a.test")[1]["certificate"][0][1]
+    for s, other in ((a, b), (b, a)):
+        mid = post(s, "hello from " + s.name)
+        wait_for("an article of %s at %s" % (s.name, other.name), lambda: there(other, mid))
+        assert header(there(other, mid), "Path").startswith("%s!%s!" % (other.name, s.name)) or \
+            header(there(other, mid), "Path").startswith("%s!!%s!" % (other.name, s.name)), header(there(other, mid), "Path")
+    # a block that stands is not in the way of a better one
+    assert parts(a, "accept", first["token"])[0]["block"] == second["block"]
+    a.stop()
+    b.stop()
+
+
+def token(text):
+    """The same bytes that newsctl makes, made here."""
+    crc = 0xffffffff
+    for o in text.encode():
+        crc ^= o
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+    return "freshet1:%s.%08x" % (base64.urlsafe_b64encode(text.encode()).decode().rstrip("="), crc ^ 0xffffffff)
+
+
+def what_a_stranger_asks_for_is_looked_at_as_the_file_would_be():
+    s = Site("us.test", feed=False, site='local-groups = { "local.*", "!local.open" }')
+    good = {"site": "them.test", "nntp": "them.test:119", "address": "them.test", "offer": "*", "want": "*"}
+    def with_(**k):
+        return token("".join("%s %s\n" % i for i in dict(good, **{a.replace("_", "-"): v for a, v in k.items()}).items()))
+    said, _ = parts(s, "accept", with_())
+    assert 'groups        = { "*", "!local.*" }' in said["block"] and 'accept-groups = { "*", "!local.*" }' in said["block"], said
+    said, _ = parts(s, "accept", with_(), "--groups", "de.*", "--address", "192.0.2.9")
+    assert 'groups        = { "de.*", "!local.*" }' in said["block"], said
+    back, _ = parts(Site("them.test", feed=False), "accept", said["token"])
+    assert 'address       = { "192.0.2.9" }' in back["block"] and 'connect       = "192.0.2.9:%d"' % s.port in back["block"], back
+    for k, text in [(dict(site="us.test"), "our own name"), (dict(site="*"), "a name of letters"), (dict(site="a/b"), "a name of letters"),
+                    (dict(alias="a!b"), "cannot stand in a Path"), (dict(alias="us.test"), "our own name"),
+                    (dict(alias='x"}#'), "characters"), (dict(nntp="them.test"), "not host:port"), (dict(nntp="them.test:0"), "not host:port"),
+                    (dict(nntp="a,b:119"), "not host:port"), (dict(address="a;b"), "no address"), (dict(address="0.0.0.0/0"), "too wide"),
+                    (dict(address="10.0.0.0/15"), "too wide"), (dict(address="::/0"), "too wide"), (dict(address="2001::/16"), "too wide"),
+                    (dict(offer="a,,b"), "is empty"), (dict(want="!"), "is empty"), (dict(want="\x1b[2J"), "characters"),
+                    (dict(fingerprint="zz"), "fingerprint")]:
+        said, last = parts(s, "accept", with_(**k))
+        assert text in last and not said, (k, said, last)
+    said, last = parts(s, "accept", with_()[:-1] + "x")
+    assert "damaged" in last or "breaks off" in last, last
+    r = subprocess.run([os.path.join(BIN, "newsctl"), "-c", s.conf, "peer", "accept", "-"], input="A" * 100000, text=True,
+                       stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert r.returncode == 1 and "too long" in r.stderr, r
+
+
+def our_own_side_is_looked_at_too():
+    s = Site("us.test", feed=False)
+    before = open(s.conf).read()
+    for words, text in [(["a b"], "a name of letters"), (["us.test"], "our own name"), (["x.test", "--address", "a b"], "characters"),
+                        (["x.test", "--connect", "nowhere"], "host:port"), (["x.test", "--groups", "a,,b"], "is empty"),
+                        (["x.test", "--groups", "*", "--inn", "--address", "192.0.2.0/24"], "no networks"),
+                        (["x.test", "--groups", ",".join("de.group%d.*" % i for i in range(300))], "too long")]:
+        said, last = parts(s, "invite", *words)
+        assert text in last and not said, (words, said, last)
+    r = s.ctl("peer", "invite", "x.test", "--what", check=False)
+    assert r.returncode == 2 and "usage" in r.stderr, r
+    out = s.ctl("peer", "invite", "x.test", "--connect", "[2001:db8::1]:1119")
+    assert 'address       = { "2001:db8::1" }' in out and 'connect       = "[2001:db8::1]:1119"' in out, out
+    out = s.ctl("peer", "invite", "x.test", "--inn", "--address", "us.test", "--groups", "de.*,!de.alt.*")
+    for line in ('  hostname: "us.test"', '  patterns: "de.*,!de.alt.*"', "us.test\\", "    :de.*,!de.alt.*,!junk,!control,!control.*\\",
+                 "    :<1048576,Tm:innfeed!", "  ip-name: us.test", "  port-number: %d" % s.port):
+        assert line in out.splitlines(), (line, out)
+    assert open(s.conf).read() == before                          # never edited
+
+
 TESTS = [a_good_peer_passes_step_by_step_and_is_offered_nothing, each_failure_is_told_apart,
          a_test_leaves_pause_and_back_off_as_they_are, a_peer_that_is_not_sent_to_can_be_tested_too,
-         who_hangs_up_or_reloads_meanwhile_does_no_harm, freshet_says_who_we_are_to_it]
+         who_hangs_up_or_reloads_meanwhile_does_no_harm, freshet_says_who_we_are_to_it,
+         two_fresh_sites_become_peers_by_two_lines, what_a_stranger_asks_for_is_looked_at_as_the_file_would_be,
+         our_own_side_is_looked_at_too]
 
 if __name__ == "__main__":
     main(TESTS)
