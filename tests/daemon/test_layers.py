@@ -222,6 +222,40 @@ def old_versions_are_refused():
     done(s)
 
 
+def hello(s, **k):
+    """What a client with these settings comes to: a context's protocol and cipher, or None."""
+    ciphers = k.pop("ciphers", None)
+    c = context(**k)
+    if ciphers:
+        c.set_ciphers(ciphers)
+    try:
+        got = Layers(s.listen, s.tls_port, tls=c)
+        return got.s.version(), got.s.cipher()[0], got.s.compression()
+    except (ssl.SSLError, ConnectionError):
+        return None
+
+
+def tls_is_as_rfc_8143_and_bcp_195_want_it():
+    """By default: TLS 1.2 and 1.3 alone, with ciphers that are worth it, not compressed; whatever name is asked for"""
+    s = one()
+    v = ssl.TLSVersion
+    assert hello(s)[::2] == ("TLSv1.3", None), hello(s)
+    assert hello(s, maximum_version=v.TLSv1_2)[::2] == ("TLSv1.2", None)
+    for old in (v.TLSv1, v.TLSv1_1):
+        assert hello(s, minimum_version=v.TLSv1, maximum_version=old, ciphers="ALL:@SECLEVEL=0") is None, old
+    for weak in ("aNULL", "eNULL", "3DES", "RC4", "MD5", "EXPORT", "DES"):
+        try:
+            got = hello(s, maximum_version=v.TLSv1_2, ciphers=weak + ":@SECLEVEL=0")
+        except ssl.SSLError:
+            continue                           # this client's library has none of them
+        assert got is None, (weak, got)
+    for name in ("news.test", "other.test", None):      # SNI: one certificate for all
+        raw = socket.create_connection((s.listen, s.tls_port), 60 * SLOW)
+        with context().wrap_socket(raw, server_hostname=name) as t:
+            assert t.recv(4) == b"200 "
+    done(s)
+
+
 def tls12(s):
     try:
         return Layers(s.listen, s.tls_port, tls=context(maximum_version=ssl.TLSVersion.TLSv1_2))
@@ -631,7 +665,7 @@ def one_who_reads_nothing_stops_being_read():
 
 
 main([starttls_makes_the_session_new, what_stands_behind_starttls_is_discarded, without_a_certificate_starttls_is_580,
-      a_failed_handshake_ends_the_connection_and_no_other, old_versions_are_refused,
+      a_failed_handshake_ends_the_connection_and_no_other, old_versions_are_refused, tls_is_as_rfc_8143_and_bcp_195_want_it,
       a_client_for_another_protocol_is_refused, tls_from_the_start_greets_when_it_stands,
       strangers_hear_502_through_tls_too, stopping_waits_for_no_handshake, an_end_without_farewell_is_logged_as_such,
       a_bad_certificate_is_told_with_its_line_and_changes_nothing,
