@@ -301,7 +301,22 @@ static void *worker(void *arg)
     return NULL;
 }
 
-static void print_figures(double took)
+double server_used(void)
+{
+    unsigned long user = 0, system = 0;
+    char path[64];
+    FILE *f;
+
+    snprintf(path, sizeof path, "/proc/%ld/stat", opt.pid);
+    if (opt.pid > 0 && (f = fopen(path, "r")) != NULL) {
+        if (fscanf(f, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2)
+            user = system = 0;
+        fclose(f);
+    }
+    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+}
+
+static void print_figures(double took, double used)
 {
     if (strcmp(opt.mode, "over") == 0)
         printf("%s.c%d %.0f lines/s, %.1f octets a line on the wire\n", figure(), opt.conns, (double)lines_seen / took,
@@ -312,13 +327,15 @@ static void print_figures(double took)
         printf("%s.c%d.unexpected %ld answers\n", figure(), opt.conns, (long)(done - good));
     if (strcmp(opt.mode, "resume") == 0)
         printf("%s.c%d.resumed %.1f %%\n", figure(), opt.conns, 100.0 * (double)resumed / (double)good);
+    if (used > 0)
+        printf("%s.c%d.server %.1f us of its processors for each\n", figure(), opt.conns, used * 1e6 / (double)good);
     printf("%s.c%d.count %ld\n", figure(), opt.conns, (long)good);
 }
 
 static void run_threads(void)
 {
     pthread_t t[1024];
-    double start = now(), took;
+    double start = now(), used = server_used(), took;
 
     for (int i = 0; i < opt.conns; i++)
         pthread_create(&t[i], NULL, visits() ? visitor : worker, NULL);
@@ -328,15 +345,15 @@ static void run_threads(void)
     for (int i = 0; i < opt.conns; i++)
         pthread_join(t[i], NULL);
     took = now() - start;
-    print_figures(took);
+    print_figures(took, server_used() - used);
 }
 
 static void usage(void)
 {
     fputs("usage: load takethis|ihave|post|check-known|check-unknown|check-mixed|over|article|setup|resume|idle|prop -p PORT\n"
           "  [-c connections] [-w window] [-s seconds] [-n count] [-g groups] [-r run] [-k known ids] [-R range]\n"
-          "  [-b body octets] [-P pid of the server (idle)] [-S sink port (prop)] [-a rate (prop)]\n"
-          "  [-t: TLS] [-z: COMPRESS DEFLATE] [-A N: come from N addresses]\n", stderr);
+          "  [-b body octets] [-P pid of the server: what it uses] [-S sink port (prop)] [-a rate (prop)]\n"
+          "  [-t: TLS] [-z: COMPRESS DEFLATE] [-q: acknowledge at once] [-A N: come from N addresses]\n", stderr);
     exit(2);
 }
 
@@ -348,7 +365,7 @@ int main(int argc, char **argv)
         usage();
     opt.mode = argv[1];
     opt.run = (long)time(NULL);
-    while ((c = getopt(argc - 1, argv + 1, "p:c:w:s:n:g:r:k:R:b:P:S:a:tzA:")) != -1) {
+    while ((c = getopt(argc - 1, argv + 1, "p:c:w:s:n:g:r:k:R:b:P:S:a:tzqA:")) != -1) {
         switch (c) {
         case 'p': opt.port = atoi(optarg); break;
         case 'c': opt.conns = atoi(optarg); break;
@@ -365,6 +382,7 @@ int main(int argc, char **argv)
         case 'a': opt.rate = atof(optarg); break;
         case 't': opt.tls = true; break;
         case 'z': opt.deflate = true; break;
+        case 'q': opt.quick = true; break;
         case 'A': opt.sources = atoi(optarg); break;
         default: usage();
         }

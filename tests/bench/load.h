@@ -16,6 +16,7 @@ struct load_options {
     double seconds, rate;
     long count, run, size, pid, known;
     bool tls, deflate;               /* layers of each connection                    */
+    bool quick;                      /* acknowledge at once                          */
     int  sources;                    /* addresses 127.0.1.1 ... to come from; 0: any */
 };
 extern struct load_options opt;
@@ -24,6 +25,8 @@ double now(void);
 _Noreturn void fail(const char *what);
 /* "over", "over.tls", "over.deflate", "over.tls+deflate": the mode and the layers. */
 const char *figure(void);
+/* Seconds of processor time that the server has used (-P); 0: not known. */
+double server_used(void);
 
 /* load_io.c: a connection with its layers, greeted, and buffers of its own. */
 struct line_io;

@@ -43,6 +43,10 @@ static SSL_CTX *ctx;
 
 static long get_wire(struct line_io *c, char *p, size_t n)
 {
+    int one = 1;
+
+    if (opt.quick)                   /* the kernel forgets it now and then */
+        setsockopt(c->fd, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof one);
     if (c->ssl != NULL)
         return SSL_read(c->ssl, p, (int)n);
     n = (size_t)read(c->fd, p, n);

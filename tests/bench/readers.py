@@ -3,8 +3,8 @@
 
 SECONDS, SERVER_CPUS, LOAD_CPUS as for run.py.  READERS=n: so many idle readers
 (20,000, or what the limit of open files leaves).  ONLY=over,article,setup,idle.
-PORTS=PLAIN,TLS: load a server that runs already and has the articles (idle needs
-PID=); its sessions may be processes: give READERS.
+PORTS=PLAIN,TLS: load a server that runs already and has the articles, ours or
+another (without idle).  QUICK=1: clients acknowledge at once (INN needs that).
 """
 import os
 
@@ -30,18 +30,18 @@ def tls_site(pin):
     return s, port
 
 
-def layers(mode, ports, which, *args):
+def layers(mode, s, ports, which, *args):
     for l in which:
-        load(mode, ports["-t" in l], "-s", STEP, *l, *args)
+        load(mode, ports["-t" in l], "-s", STEP, *l, *args, *(("-q",) if "QUICK" in os.environ else ()),
+             *(("-P", s.proc.pid) if s else ()))
 
 
 def idle(s, pin, ports):
     for l in (PLAIN, PACKED, TLS, BOTH):
-        if s:                                          # what earlier readers left behind is not to be reused
-            s.stop()
-            s.start(wrapper=pin)
-            settle(s.proc.pid)
-        load("idle", ports["-t" in l], "-c", readers(), "-P", s.proc.pid if s else os.environ["PID"], *l)
+        s.stop()                                       # what earlier readers left behind is not to be reused
+        s.start(wrapper=pin)
+        settle(s.proc.pid)
+        load("idle", ports["-t" in l], "-c", readers(), "-P", s.proc.pid, *l)
 
 
 def main_readers():
@@ -54,14 +54,14 @@ def main_readers():
         ports = [s.port, tls]
     if "over" in ONLY:
         for c in (1, 4):
-            layers("over", ports, (PLAIN, PACKED, TLS, BOTH), "-c", c)
+            layers("over", s, ports, (PLAIN, PACKED, TLS, BOTH), "-c", c)
     if "article" in ONLY:
         for c, w in ((1, 1), (4, 1), (16, 10)):
-            layers("article", ports, (PLAIN, PACKED, TLS), "-c", c, "-w", w)
+            layers("article", s, ports, (PLAIN, PACKED, TLS), "-c", c, "-w", w)
     if "setup" in ONLY:
-        layers("setup", ports, (PLAIN, TLS), "-c", 16, "-A", 200)
-        layers("resume", ports, (TLS,), "-c", 16, "-A", 200)
-    if "idle" in ONLY:
+        layers("setup", s, ports, (PLAIN, TLS), "-c", 16, "-A", 200)
+        layers("resume", s, ports, (TLS,), "-c", 16, "-A", 200)
+    if "idle" in ONLY and s:
         idle(s, pin, ports)
     if s:
         s.stop()
