@@ -5,35 +5,17 @@
 #include <string.h>
 
 #include "feeder/conn.h"
+#include "feeder/dial.h"
 #include "lib/deflate.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/tls.h"
 
-/* The host of "host:port" or "[address]:port". */
-static char *host_of(const char *connect)
-{
-    const char *colon = strrchr(connect, ':');
-    size_t n = colon != NULL ? (size_t)(colon - connect) : strlen(connect);
-
-    if (n >= 2 && connect[0] == '[' && connect[n - 1] == ']')
-        connect++, n -= 2;
-    return xasprintf("%.*s", (int)n, connect);
-}
-
 static bool begin_tls(struct conn *c)
 {
-    const struct conf_peer *p = c->peer->conf;
-    struct tls *tls = p->show_certificate ? c->peer->f->tls : c->peer->f->tls_bare;
-    char *host = host_of(p->connect);
-    struct tls_want want = {
-        .verify = p->fingerprint != NULL ? TLS_VERIFY_PRINT : p->tls_verify ? TLS_VERIFY_NAME : TLS_VERIFY_NONE,
-        .name = host, .print = p->fingerprint,
-    };
-    struct err e = { .text = "TLS is not to be had here" };
-    bool begun = tls != NULL && tls_begin_client(c->stream, tls, &want, &e) == 0;
+    struct err e;
+    bool begun = dial_tls(c->peer->f, c->peer->conf, c->stream, &e) == 0;
 
-    free(host);
     if (!begun)
         conn_close(c, e.text, true);
     return begun;
@@ -70,6 +52,8 @@ static bool act(struct conn *c, enum hello_do what, struct buf *out, const char 
     case HELLO_IHAVE:
         ready(c, CONN_IHAVE);
         return true;
+    case HELLO_READS:
+        break;
     case HELLO_REFUSED:
         conn_close(c, line, true);
         return false;
@@ -83,13 +67,7 @@ static bool act(struct conn *c, enum hello_do what, struct buf *out, const char 
 /* A reload may have put the same words elsewhere; a change of them ends the connection. */
 static struct hello_wants wants_of(const struct conn *c)
 {
-    const struct conf_peer *p = c->peer->conf;
-
-    return (struct hello_wants){
-        .starttls = p->tls == CONF_TLS_STARTTLS, .encrypted = p->tls == CONF_TLS_YES,
-        .user = p->login_as, .password = p->login_password, .cleartext = p->cleartext_login,
-        .compress = p->compress, .streaming = p->streaming,
-    };
+    return dial_wants(c->peer->conf, false);
 }
 
 bool conn_connected(struct conn *c)

@@ -11,6 +11,7 @@
 
 #include "feeder/metrics.h"
 #include "feeder/probe.h"
+#include "feeder/pull.h"
 #include "feeder/refeed.h"
 #include "lib/clock.h"
 #include "lib/mem.h"
@@ -20,7 +21,8 @@
 
 #define CALLER_US (30 * INT64_C(1000000))
 #define PROBES_MOST 8
-#define NO_PEER "%s: no peer of that name with send = true"
+#define NO_PEER "%s: no peer of that name with send = true or pull"
+#define NO_SEND "%s: nothing is sent to that peer"
 
 struct door {
     struct feeder *f;
@@ -39,7 +41,10 @@ struct caller {
     bool answered;
 };
 
-typedef void door_fn(struct door *d, struct peer *p, char **word, struct buf *out);
+/* Who is meant: a peer that is sent to, one that is read from, or both in one. */
+struct whom { struct peer *p; struct pull *pull; };
+
+typedef void door_fn(struct door *d, struct whom who, char **word, struct buf *out);
 
 static const char *number(char out[32], uint64_t v)
 {
@@ -66,7 +71,27 @@ static struct peer *find_peer(struct door *d, const char *name)
     return NULL;
 }
 
-static void list_peers(struct door *d, struct peer *unused, char **word, struct buf *out)
+static struct pull *find_pull(struct door *d, const char *name)
+{
+    for (size_t i = 0; i < d->f->n_pull; i++)
+        if (strcmp(pull_name(d->f->pull[i]), name) == 0)
+            return d->f->pull[i];
+    return NULL;
+}
+
+/* Those that are read from alone. */
+static void list_pulls(struct door *d, struct buf *out)
+{
+    for (size_t i = 0; i < d->f->n_pull; i++) {
+        const struct pull *p = d->f->pull[i];
+
+        if (find_peer(d, pull_name(p)) == NULL)
+            rpc_fields(out, "R", pull_name(p), pull_state_name(p), "", "", "", "", "", "", "", "", "", "", "",
+                       pull_error(p), NULL);
+    }
+}
+
+static void list_peers(struct door *d, struct whom unused, char **word, struct buf *out)
 {
     (void)unused, (void)word;
     rpc_fields(out, "C", "peer", "state", "cursor", "lag", "offered", "accepted", "refused", "rejected", "deferred",
@@ -81,6 +106,7 @@ static void list_peers(struct door *d, struct peer *unused, char **word, struct 
                    number(v[7], peer_aside(p)), number(v[8], p->n[N_BYTES]), number(v[9], p->n_conns),
                    time_text(since, p->since_us), p->last_error, NULL);
     }
+    list_pulls(d, out);
     rpc_ok(out, "%s", "");
 }
 
@@ -149,14 +175,10 @@ static void show_not_wanted(const struct peer *p, struct buf *out)
     }
 }
 
-static void show_peer(struct door *d, struct peer *p, char **word, struct buf *out)
+static void show_sending(const struct peer *p, struct buf *out)
 {
-    (void)d, (void)word;
-    rpc_fields(out, "C", "name", "value", NULL);
-    rpc_fields(out, "R", "peer", p->name, NULL);
     rpc_fields(out, "R", "state", peer_state(p), NULL);
     when(out, "since", p->since_us);
-    rpc_fields(out, "R", "connect", p->conf->connect, NULL);
     fact(out, "connections", p->n_conns);
     fact(out, "in flight", p->n_away);
     fact(out, "cursor", peer_settled_to(p));
@@ -178,35 +200,63 @@ static void show_peer(struct door *d, struct peer *p, char **word, struct buf *o
     fact(out, "next try in s", p->n_conns == 0 && p->next_try_us > clock_mono_us() ?
                                (uint64_t)(p->next_try_us - clock_mono_us()) / 1000000 + 1 : 0);
     show_exceptions(p, out);
+}
+
+static void show_peer(struct door *d, struct whom who, char **word, struct buf *out)
+{
+    (void)d;
+    rpc_fields(out, "C", "name", "value", NULL);
+    rpc_fields(out, "R", "peer", word[-1], NULL);
+    rpc_fields(out, "R", "connect", who.p != NULL ? who.p->conf->connect : pull_block(who.pull)->connect, NULL);
+    if (who.p != NULL)
+        show_sending(who.p, out);
+    if (who.pull != NULL)
+        pull_show(who.pull, out);
     rpc_ok(out, "%s", "");
 }
 
-static void flush_peer(struct door *d, struct peer *p, char **word, struct buf *out)
+static void flush_peer(struct door *d, struct whom who, char **word, struct buf *out)
 {
-    (void)d, (void)word;
-    peer_flush(p);
-    rpc_ok(out, "%s: trying now", p->name);
+    (void)d;
+    if (who.p != NULL)
+        peer_flush(who.p);
+    if (who.pull != NULL)
+        pull_flush(who.pull);
+    rpc_ok(out, "%s: trying now", word[-1]);
 }
 
-static void pause_peer(struct door *d, struct peer *p, char **word, struct buf *out)
+static void set_paused(struct whom who, bool paused)
 {
-    (void)d, (void)word;
-    peer_pause(p, true);
-    rpc_ok(out, "%s: paused until resumed, or until feeder is started again", p->name);
+    if (who.p != NULL)
+        peer_pause(who.p, paused);
+    if (who.pull != NULL)
+        pull_pause(who.pull, paused);
 }
 
-static void resume_peer(struct door *d, struct peer *p, char **word, struct buf *out)
+static void pause_peer(struct door *d, struct whom who, char **word, struct buf *out)
 {
-    (void)d, (void)word;
-    peer_pause(p, false);
-    rpc_ok(out, "%s: goes on", p->name);
+    (void)d;
+    set_paused(who, true);
+    rpc_ok(out, "%s: paused until resumed, or until feeder is started again", word[-1]);
 }
 
-static void refeed_peer(struct door *d, struct peer *p, char **word, struct buf *out)
+static void resume_peer(struct door *d, struct whom who, char **word, struct buf *out)
 {
+    (void)d;
+    set_paused(who, false);
+    rpc_ok(out, "%s: goes on", word[-1]);
+}
+
+static void refeed_peer(struct door *d, struct whom who, char **word, struct buf *out)
+{
+    struct peer *p = who.p;
     struct refeed r;
     struct err e;
 
+    if (p == NULL) {
+        rpc_error(out, NO_SEND, word[-1]);
+        return;
+    }
     if (refeed_read(&r, word, clock_now_us(), d->f->log, &e) != 0) {
         rpc_error(out, "%s", e.text);
         return;
@@ -231,7 +281,7 @@ static void why_one(struct door *d, struct peer *p, const struct record *r, stru
 }
 
 /* "peer why SEQUENCE [NAME]": what the rules in force say of the record, and where each peer is with it. */
-static void why(struct door *d, struct peer *unused, char **word, struct buf *out)
+static void why(struct door *d, struct whom unused, char **word, struct buf *out)
 {
     struct peer *only = word[1] != NULL ? find_peer(d, word[1]) : NULL;
     struct log_reader *reader = NULL;
@@ -262,7 +312,7 @@ static void why(struct door *d, struct peer *unused, char **word, struct buf *ou
     log_reader_free(&reader);
 }
 
-static void show_status(struct door *d, struct peer *unused, char **word, struct buf *out)
+static void show_status(struct door *d, struct whom unused, char **word, struct buf *out)
 {
     uint64_t n[N_COUNTS] = { 0 }, conns = 0, away = 0, behind = 0;
 
@@ -292,7 +342,7 @@ static void show_status(struct door *d, struct peer *unused, char **word, struct
     rpc_ok(out, "%s", "");
 }
 
-static void show_metrics(struct door *d, struct peer *unused, char **word, struct buf *out)
+static void show_metrics(struct door *d, struct whom unused, char **word, struct buf *out)
 {
     struct buf text = { 0 };
     struct span rest, line;
@@ -319,16 +369,18 @@ static void answer(struct door *d, char **w, size_t n, struct buf *out)
 {
     for (size_t i = 0; n >= 2 && strcmp(w[0], "peer") == 0 && i < sizeof commands / sizeof *commands; i++) {
         size_t first = 2 + (size_t)commands[i].peer;
-        struct peer *p = NULL;
+        struct whom who = { NULL, NULL };
 
         if (strcmp(commands[i].verb, w[1]) != 0)
             continue;
+        if (commands[i].peer && n > 2)
+            who = (struct whom){ find_peer(d, w[2]), find_pull(d, w[2]) };
         if (n < first + commands[i].least || n > first + commands[i].most)
             rpc_error(out, "peer %s: wrong number of arguments", w[1]);
-        else if (commands[i].peer && (p = find_peer(d, w[2])) == NULL)
+        else if (commands[i].peer && who.p == NULL && who.pull == NULL)
             rpc_error(out, NO_PEER, w[2]);
         else
-            commands[i].run(d, p, w + first, out);
+            commands[i].run(d, who, w + first, out);
         return;
     }
     rpc_error(out, "no such command");

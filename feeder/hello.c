@@ -45,6 +45,8 @@ static enum hello_do behind(struct hello *h, enum hello_step done, struct buf *o
 {
     const struct hello_wants *w = &h->wants;
 
+    if (done < HELLO_READER && w->reader)
+        return say(h, HELLO_READER, out, "MODE READER");
     if (done < HELLO_STARTTLS && w->starttls && !h->secure)
         return say(h, HELLO_STARTTLS, out, "STARTTLS");
     if (done < HELLO_SASL && w->user != NULL && !h->secure && !w->cleartext)
@@ -53,10 +55,10 @@ static enum hello_do behind(struct hello *h, enum hello_step done, struct buf *o
         return h->secure ? say_sasl(h, out) : say_user(h, out);
     if (done < HELLO_COMPRESS && w->compress)
         return say(h, HELLO_COMPRESS, out, "COMPRESS DEFLATE");
-    if (done < HELLO_STREAM && w->streaming)
+    if (done < HELLO_STREAM && w->streaming && !w->reader)
         return say(h, HELLO_STREAM, out, "MODE STREAM");
     h->step = HELLO_END;
-    return HELLO_IHAVE;
+    return w->reader ? HELLO_READS : HELLO_IHAVE;
 }
 
 static enum hello_do on_login(struct hello *h, int code, struct buf *out)
@@ -78,6 +80,8 @@ enum hello_do hello_reply(struct hello *h, int code, struct buf *out)
     switch (h->step) {
     case HELLO_BANNER:
         return code == 200 || code == 201 ? behind(h, HELLO_BANNER, out) : HELLO_REFUSED;
+    case HELLO_READER:
+        return code == 400 || code == 502 ? HELLO_REFUSED : behind(h, HELLO_READER, out);    /* 502: it hangs up */
     case HELLO_STARTTLS:
         return code == 382 ? HELLO_TLS : HELLO_REFUSED;
     case HELLO_SASL:

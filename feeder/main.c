@@ -21,6 +21,7 @@
 #include "feeder/follow.h"
 #include "feeder/peer.h"
 #include "feeder/peer_work.h"
+#include "feeder/pull.h"
 #include "feeder/shelf.h"
 #include "lib/clock.h"
 #include "lib/disk.h"
@@ -112,6 +113,52 @@ static void set_tls(struct feeder *f)
         f->tls = tls_ref(f->tls_bare);
 }
 
+static struct pull *take_old_pull(struct feeder *f, const char *name)
+{
+    for (size_t i = 0; i < f->n_pull; i++) {
+        struct pull *p = f->pull[i];
+
+        if (p != NULL && strcmp(pull_name(p), name) == 0) {
+            f->pull[i] = NULL;
+            return p;
+        }
+    }
+    return NULL;
+}
+
+static void stop_pulling(struct feeder *f)
+{
+    for (size_t i = 0; i < f->n_pull; i++)
+        pull_free(&f->pull[i]);
+    free(f->pull);
+    f->pull = NULL;
+    f->n_pull = 0;
+}
+
+/* The same for those that are read from. */
+static void set_pulls(struct feeder *f, const struct conf *conf)
+{
+    struct pull **now = xcalloc(conf->n_peer + 1, sizeof *now);
+    size_t n = 0;
+
+    for (size_t i = 0; i < conf->n_peer; i++) {
+        const struct conf_peer *c = &conf->peer[i];
+        struct pull *p = c->pull.n > 0 ? take_old_pull(f, c->name) : NULL;
+        const struct conf_peer *was = p != NULL ? pull_block(p) : NULL;
+
+        if (c->pull.n == 0)
+            continue;
+        if (p != NULL)
+            pull_conf(p, c, !conf_peer_equal(was, c));
+        else
+            p = pull_new(f, c);
+        now[n++] = p;
+    }
+    stop_pulling(f);
+    f->pull = now;
+    f->n_pull = n;
+}
+
 /* Make the peers of 'conf' out of those that are there; 'conf' is taken over. */
 static void set_peers(struct feeder *f, struct conf *conf)
 {
@@ -144,6 +191,7 @@ static void set_peers(struct feeder *f, struct conf *conf)
     f->n_peer = n;
     offer_free(&f->offer);
     f->offer = offer_new(conf);
+    set_pulls(f, conf);
     conf_free(&was);
 }
 
@@ -175,6 +223,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     (void)fd, (void)what;
     for (size_t i = 0; i < g->f.n_peer; i++)
         peer_tick(g->f.peer[i], now);
+    for (size_t i = 0; i < g->f.n_pull; i++)
+        pull_tick(g->f.pull[i]);
 }
 
 static void on_signal(evutil_socket_t sig, short what, void *arg)
@@ -284,6 +334,7 @@ static void stop(struct program *g)
 
     follow_free(&g->follow);
     door_close(&g->door);
+    stop_pulling(&g->f);
     for (size_t i = 0; i < g->f.n_peer; i++) {
         peer_stop(g->f.peer[i]);
         if (peer_save(g->f.peer[i], &e) != 0)

@@ -36,6 +36,7 @@
 struct conn;
 struct dial;
 struct peer;
+struct pull;
 struct shelf;
 struct tls;
 
@@ -81,6 +82,8 @@ struct feeder {
     struct mailbox *home;
     struct peer   **peer;             /* in the order of 'offer'                            */
     size_t          n_peer;
+    struct pull   **pull;             /* those that are read from                           */
+    size_t          n_pull;
     uint64_t        live;             /* the next record of the live reader                 */
     uint64_t        begin;            /* where a new peer begins                            */
     bool            certain;          /* 'live' is the log's end, not a word lost with the power */

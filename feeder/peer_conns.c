@@ -6,12 +6,12 @@
  */
 #include "feeder/peer_conns.h"
 
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "feeder/conn.h"
+#include "feeder/dial.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
@@ -22,18 +22,6 @@
 #define SHORT_LIFE   SECOND               /* a connection that ends sooner is trouble       */
 #define IDLE_EXTRA   (60 * SECOND)        /* all connections but the last                   */
 #define IDLE_LAST    (600 * SECOND)
-#define ADDRESSES    8
-
-/* A question to the name service. */
-struct dial {
-    struct job      job;
-    struct peer    *peer;                 /* NULL: nobody waits any more                    */
-    char            host[256], port[8];
-    int             family;
-    struct net_addr to[ADDRESSES];
-    size_t          n;
-    int             rc;
-};
 
 void peer_error(struct peer *p, const char *what)
 {
@@ -60,16 +48,16 @@ void peer_up(struct peer *p)
     p->nonsense = 0;
 }
 
-static void open_one(struct peer *p, const struct net_addr *to)
+static void open_one(const struct net_addr *to, const struct net_addr *from, const char *why, void *arg)
 {
-    struct net_addr from;
-    bool bound = p->conf->source != NULL && net_literal(p->conf->source, 0, &from) == 0;
+    struct peer *p = arg;
     struct err e = { 0 };
-    struct conn *c = conn_open(p, to, bound ? &from : NULL, &e);
+    struct conn *c = to != NULL ? conn_open(p, to, from, &e) : NULL;
 
+    p->dial = NULL;
     if (c == NULL) {
-        p->n_dials++;
-        peer_error(p, e.text);
+        p->n_dials += to != NULL;             /* another address after each failure */
+        peer_error(p, to != NULL ? e.text : why);
         back_off(p);
         return;
     }
@@ -77,72 +65,9 @@ static void open_one(struct peer *p, const struct net_addr *to)
     p->n_conns++;
 }
 
-static void run_dial(struct job *j)
-{
-    struct dial *d = (struct dial *)j;
-    struct addrinfo hints = { .ai_family = d->family, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
-    struct addrinfo *list = NULL;
-
-    d->rc = getaddrinfo(d->host, d->port, &hints, &list);
-    for (struct addrinfo *a = d->rc == 0 ? list : NULL; a != NULL && d->n < ADDRESSES; a = a->ai_next) {
-        memcpy(&d->to[d->n].sa, a->ai_addr, a->ai_addrlen);
-        d->to[d->n++].len = a->ai_addrlen;
-    }
-    if (list != NULL)
-        freeaddrinfo(list);
-}
-
-static void dial_done(struct mail *m)
-{
-    struct dial *d = (struct dial *)m;
-    struct peer *p = d->peer;
-    char text[400];
-
-    if (p != NULL) {
-        p->dial = NULL;
-        if (d->n > 0) {
-            open_one(p, &d->to[p->n_dials % d->n]);       /* another address after each failure */
-        } else {
-            snprintf(text, sizeof text, "%s: %s", d->host, gai_strerror(d->rc));
-            peer_error(p, text);
-            back_off(p);
-        }
-    }
-    free(d);
-}
-
 void peer_dial_forget(struct peer *p)
 {
-    if (p->dial != NULL)
-        p->dial->peer = NULL;
-    p->dial = NULL;
-}
-
-static void dial(struct peer *p)
-{
-    struct dial *d = xcalloc(1, sizeof *d);
-    const char *colon = strrchr(p->conf->connect, ':'), *host = p->conf->connect;
-    size_t n = (size_t)(colon - host);
-    struct net_addr from;
-
-    if (n >= 2 && host[0] == '[')
-        host++, n -= 2;
-    snprintf(d->host, sizeof d->host, "%.*s", (int)n, host);
-    snprintf(d->port, sizeof d->port, "%s", colon + 1);
-    if (net_literal(d->host, (uint16_t)atoi(d->port), &d->to[0]) == 0) {
-        open_one(p, &d->to[0]);
-        free(d);
-        return;
-    }
-    d->family = AF_UNSPEC;
-    if (p->conf->source != NULL && net_literal(p->conf->source, 0, &from) == 0)
-        d->family = from.sa.ss_family;
-    d->peer = p;
-    d->job.run = run_dial;
-    d->job.mail.deliver = dial_done;
-    d->job.home = p->f->home;
-    p->dial = d;
-    lane_send(p->f->lane, &d->job);
+    dial_forget(&p->dial);
 }
 
 /* How many articles wait for a connection. */
@@ -181,7 +106,7 @@ void peer_conns_run(struct peer *p)
     TAILQ_FOREACH(c, &p->conns, link)
         conn_work(c);
     if (want_connection(p))
-        dial(p);
+        p->dial = dial_begin(p->f, p->conf, p->n_dials, open_one, p);
 }
 
 void peer_conns_tick(struct peer *p)

@@ -16,7 +16,7 @@
 
 const char *probe_step(const struct probe *p)
 {
-    static const char *const hello[] = { "banner", "starttls", "login", "login", "login", "compress", "stream", "stream" };
+    static const char *const hello[] = { "banner", "reader", "starttls", "login", "login", "login", "compress", "stream", "stream" };
     static const char *const others[] = { "names", "connect", "", "help", "capabilities", "quit" };
 
     return p->stage == PROBE_HELLO ? hello[p->hello.step] : others[p->stage];
@@ -165,6 +165,7 @@ static bool act(struct probe *p, enum hello_do what, struct buf *out)
     case HELLO_CLEARTEXT:
         probe_fail(p, "login", "our password does not go out without TLS (cleartext-login = true allows it)");
         return false;
+    case HELLO_READS:
     case HELLO_REFUSED:
         break;
     }

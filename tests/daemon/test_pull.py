@@ -1,4 +1,7 @@
 """Pull feeds: groups read from another server as a newsreader does."""
+import json
+import threading
+
 from kit import *
 
 
@@ -76,6 +79,93 @@ def test_door_ends_what_it_does_not_understand():
     assert d.hear() == ["R", "have", "1", "1"]
     s.stop()                                                 # an open dialogue does not keep the site
     assert d.hear()[0] in ("ER", "")
+
+
+
+# ---- pulling ----
+
+def up_site(name="up.test", n=0, groups=("misc.test", "misc.two", "comp.x"), **k):
+    up = Site(name, groups=list(groups), **k).start()
+    return up, feed(up, n)
+
+
+def feed(up, n, groups="misc.test", **k):
+    """Give it n articles; their ids."""
+    c, ids = up.client(), []
+    for _ in range(n):
+        mid, wire = make_article(groups=groups, **k)
+        assert c.ihave(mid, wire).startswith("235")
+        ids.append(mid)
+    c.close()
+    return ids
+
+
+def down_site(port, name="down.test", groups=("misc.test", "misc.two", "comp.x"), up="up.test", **k):
+    opt = {"address": '"192.0.2.1"', "connect": '"127.0.0.1:%d"' % port, "pull": '{ "misc.*" }', "pull-every": "1h"}
+    opt.update({a.replace("_", "-"): v for a, v in k.items()})
+    return Site(name, ['peer "%s" {\n%s\n}' % (up, "\n".join(" %s = %s" % i for i in opt.items()))], groups=list(groups))
+
+
+def show(s, name, up="up.test"):
+    r = s.ctl("peer", "show", up, check=False, json=True)
+    rows = json.loads(r.stdout)["rows"] if r.returncode == 0 else []
+    return next((str(row["value"]) for row in rows if row["name"] == name), None)
+
+
+def runs(s, up="up.test"):
+    return int(show(s, "pull runs", up) or 0)
+
+
+def pull_now(s, up="up.test"):
+    """A whole run, begun from now on."""
+    before = wait_for("feeder", lambda: show(s, "pull runs", up) is not None) and runs(s, up)
+    s.ctl("peer", "flush", up)
+    wait_for("a run", lambda: runs(s, up) > before)
+
+
+def ids_in(s, group):
+    c = s.client()
+    r = c.cmd("GROUP " + group).split()
+    out = [l.split(b"\t")[4].decode() for l in c.block()] if r[0] == "211" and int(r[1]) > 0 and c.cmd("OVER %s-%s" % (r[2], r[3])) else []
+    c.close()
+    return out
+
+
+def same_text(up, down, mid):
+    a, b = up.client(), down.client()
+    x, y = a.article(mid), b.article(mid)
+    a.close(), b.close()
+    cut = lambda t: b"\r\n".join(l for l in t.split(b"\r\n") if not l.startswith((b"Path:", b"Xref:")))
+    return cut(x) == cut(y), header(y, "Path")
+
+
+def test_what_is_there_and_what_comes_is_pulled_once():
+    up, ids = up_site(n=5)
+    ids += feed(up, 1, body=".dot\r\n..two\r\n\x80\xff \t\r\n")
+    other = feed(up, 2, groups="comp.x")
+    both = feed(up, 1, groups="misc.test,misc.two")
+    down = down_site(up.port).start()
+    wait_for("the first run", lambda: runs(down) >= 1)
+    assert sorted(ids_in(down, "misc.test")) == sorted(ids + both)
+    assert ids_in(down, "misc.two") == both and not ids_in(down, "comp.x") and other
+    assert show(down, "pulled") == "7" and show(down, "pulled: known already") == "1", down.ctl("peer", "show", "up.test")
+    equal, path = same_text(up, down, ids[5])
+    assert equal and path == "down.test!.MATCH!up.test!.MATCH!src.example!not-for-mail" or path.startswith("down.test!"), path
+    more = feed(up, 3)
+    pull_now(down)
+    assert sorted(ids_in(down, "misc.test")) == sorted(ids + both + more)
+    assert show(down, "pulled") == "10" and show(down, "pulled: known already") == "1"
+    before = show(down, "pulled")
+    pull_now(down)
+    assert show(down, "pulled") == before
+    assert down.log_text().count("pulled 7 articles") == 1 and down.log_text().count("pulled 3 articles") == 1
+    down.stop()
+    down.start()
+    pull_now(down)
+    assert show(down, "pulled") == "0" and show(down, "pulled: known already") == "0"      # it knows where it was
+    assert down.ctl("verify") is not None
+    down.stop()
+    up.stop()
 
 
 if __name__ == "__main__":

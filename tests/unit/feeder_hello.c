@@ -8,7 +8,7 @@
  * order, each ended by "|", and words in brackets for the rest. */
 static void play(struct hello_wants wants, const int *codes, const char *wanted)
 {
-    static const char *const words[] = { "", "[tls]", "[deflate]", "[streaming]", "[ihave]", "[refused]", "[cleartext]" };
+    static const char *const words[] = { "", "[tls]", "[deflate]", "[streaming]", "[ihave]", "[reads]", "[refused]", "[cleartext]" };
     struct buf did = { 0 };
     struct hello h;
 
@@ -41,6 +41,18 @@ static void plain_peers_stream_or_take_ihave(void **state)
     play(WANTS(.streaming = true), CODES(201, 500), "MODE STREAM|[ihave]");
     play(WANTS(.streaming = true), CODES(200, 502), "MODE STREAM|[ihave]");
     play(WANTS(.streaming = false), CODES(200), "[ihave]");
+}
+
+static void readers_say_so_before_tls_and_login(void **state)
+{
+    (void)state;
+    play(WANTS(.reader = true, .streaming = true), CODES(200, 200), "MODE READER|[reads]");
+    play(WANTS(.reader = true), CODES(201, 500), "MODE READER|[reads]");
+    play(WANTS(.reader = true), CODES(200, 480), "MODE READER|[reads]");
+    play(WANTS(.reader = true), CODES(200, 502), "MODE READER|[refused]");
+    play(WANTS(.reader = true, .starttls = true, .user = "u", .password = "p", .compress = true),
+         CODES(200, 201, 382, 0, 281, 206, 0),
+         "MODE READER|STARTTLS|[tls]AUTHINFO SASL PLAIN AHUAcA==|COMPRESS DEFLATE|[deflate][reads]");
 }
 
 static void a_banner_that_is_no_welcome_ends_it(void **state)
@@ -99,7 +111,8 @@ static void compression_is_taken_if_the_peer_will(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(plain_peers_stream_or_take_ihave), cmocka_unit_test(a_banner_that_is_no_welcome_ends_it),
+        cmocka_unit_test(plain_peers_stream_or_take_ihave), cmocka_unit_test(readers_say_so_before_tls_and_login),
+        cmocka_unit_test(a_banner_that_is_no_welcome_ends_it),
         cmocka_unit_test(nothing_goes_on_without_the_tls_that_is_wanted),
         cmocka_unit_test(a_password_goes_out_under_tls_or_where_it_may),
         cmocka_unit_test(a_peer_without_sasl_is_asked_the_older_way), cmocka_unit_test(a_login_that_is_refused_ends_it),
