@@ -377,7 +377,8 @@ static bool on_line(struct conn *c, struct span line)
         conn_close(c, "closed", false);
         return false;
     }
-    if (reply_meaning(code, false, false) == REPLY_GOODBYE) {
+    /* before the first article a "no" is to the step alone: others know the way on (hello.h) */
+    if (reply_meaning(code, false, false) == REPLY_GOODBYE && (code == 400 || conn_ready(c))) {
         /* 400 to an idle connection is its right */
         conn_close(c, quote(line, text), code != 400 || !conn_ready(c) || c->n_away > 0);
         return false;

@@ -201,6 +201,18 @@ def without_sasl_the_older_login_is_used():
     p.close()
 
 
+def a_refused_mechanism_is_no_refused_login():
+    pem, print_ = certificate("pem")
+    for no in ("500", "501", "502", "503"):
+        p = Peer(cert=pem, answers={"AUTHINFO": lambda c: "381 more" if " USER " in c else "281 ok" if " PASS " in c else no + " no"})
+        s = site_for(p, login_as='"us"', login_password='"s3cret"', tls='"starttls"', fingerprint='"%s"' % print_)
+        mids = feed(s, 3)
+        wait_for("3 articles after " + no, lambda: set(p.bodies) == set(mids))
+        assert p.heard[1].startswith("AUTHINFO SASL PLAIN ") and p.heard[2:4] == ["AUTHINFO USER us", "AUTHINFO PASS s3cret"], p.heard[:5]
+        s.stop()
+        p.close()
+
+
 def questions(p, since=0):
     return sum(h.startswith("CHECK") for h in p.heard[since:])
 
@@ -244,5 +256,5 @@ def later_makes_the_window_smaller():
 
 if __name__ == "__main__":
     main([starttls_pinned_login_and_compression_all_at_once, tls_from_the_first_octet, another_certificate_gets_nothing,
-          a_peer_that_will_not_do_tls_gets_neither_password_nor_articles, without_sasl_the_older_login_is_used,
+          a_peer_that_will_not_do_tls_gets_neither_password_nor_articles, without_sasl_the_older_login_is_used, a_refused_mechanism_is_no_refused_login,
           the_window_begins_small_and_grows_while_the_peer_keeps_up, later_makes_the_window_smaller])

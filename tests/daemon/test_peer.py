@@ -60,6 +60,23 @@ def peer_show_tells_delay_first_offers_and_why_it_refused():
     a.stop()
 
 
+def one_who_may_not_stream_is_fed_by_ihave():
+    """502 is said to MODE STREAM alone, not to the connection."""
+    a, b = Site("a.test"), Site("b.test", feed=False)
+    a.peer(b)
+    b.peer(a, streaming="false")
+    a.start(), b.start()
+    c, mids = a.client(), []
+    for i in range(20):
+        mid, wire = make_article()
+        assert c.takethis(mid, wire).startswith("239")
+        mids.append(mid)
+    wait_for("20 articles at b", lambda: answers(a, "b.test")["accepted"] == 20)
+    assert "connected to 127.0.0.1, IHAVE" in a.log_text()
+    a.stop(), b.stop()
+
+
 if __name__ == "__main__":
     main([refeed_offers_again_what_was_asked_for_and_nothing_else,
-          peer_show_tells_delay_first_offers_and_why_it_refused])
+          peer_show_tells_delay_first_offers_and_why_it_refused,
+          one_who_may_not_stream_is_fed_by_ihave])

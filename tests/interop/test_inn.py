@@ -13,7 +13,7 @@ N = int(os.environ.get("ARTICLES", "2000"))
 OURS = "age-max = 0 future-max = 10y article-max = 2M"
 
 
-def pair(name, streaming=True, site="", **k):
+def pair(name, streaming=True, site="", ask=False):
     """A Freshet and an INN that feed each other, not started."""
     gs = groups()
     us = Site(name + ".test", groups=[], site=OURS + " " + site)
@@ -22,9 +22,7 @@ def pair(name, streaming=True, site="", **k):
         f.writelines("%s 0000000000 0000000001 %s\n" % g for g in gs + [("control", "n"), ("junk", "n")])
     us.ctl("group", "import", active)
     inn = Inn("inn-" + name + ".test", gs, peers=[(us.name, "127.0.0.1", us.port)], streaming=streaming)
-    opt = {"streaming": "true" if streaming else "false", "retry": "1s"}
-    opt.update(k)
-    us.peer(inn, **opt)
+    us.peer(inn, streaming="true" if streaming or ask else "false", retry="1s")
     return us, inn
 
 
@@ -88,7 +86,8 @@ def end(us, inn):
 def both_ways(name, streaming):
     if not usable():
         return "skip"
-    us, inn = pair(name, streaming)
+    # where INN does not stream, our feeder asks and hears that
+    us, inn = pair(name, streaming, ask=True)
     inn.start(), us.start()
     arts = articles(2 * N)
     theirs = give(inn, arts[0::2], ihave=not streaming)
@@ -100,6 +99,7 @@ def both_ways(name, streaming):
     compare(us, inn, there, ours=True)
     books = row(us, inn)
     assert books["accepted"] == len(there) and books["accepted"] + books["rejected"] == len(ours), books
+    assert ("127.0.0.1, streaming" if streaming else "127.0.0.1, IHAVE") in us.log_text()
     assert books["refused"] == 0 and books["answers without sense"] == 0, books
     print("# %d from INN (%d taken), %d to INN (%d taken)" % (len(theirs), len(here), len(ours), len(there)))
     # a second feed of the same is refused whole, by both
