@@ -2,12 +2,9 @@
 #include "tests/kit.h"
 
 #include <ctype.h>
-#include <glob.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "lib/disk.h"
 #include "nntpd/command.h"
 
 static const struct command_table *const tables[] = { &commands, &list_variants, &mode_variants, &auth_variants };
@@ -16,19 +13,6 @@ static const struct command_table *const tables[] = { &commands, &list_variants,
 #define EACH_ROW(row)                                       \
     for (size_t t_ = 0; t_ < TABLES; t_++)                  \
         for (const struct command *row = tables[t_]->row; row < tables[t_]->row + tables[t_]->n; row++)
-
-static char *root_file(const char *name)
-{
-    const char *root = getenv("FRESHET_ROOT");
-    char path[512];
-    char *text;
-    size_t n;
-
-    snprintf(path, sizeof path, "%s/%s", root != NULL ? root : ".", name);
-    if ((text = disk_slurp(path, 1 << 20, &n)) == NULL)
-        fail_msg("%s cannot be read", path);
-    return text;
-}
 
 static struct span sp(const char *s)
 {
@@ -287,81 +271,6 @@ static void lines_are_cut_into_words_at_blanks_and_tabs(void **state)
     assert_int_equal(call_tail(&c, 200).n, 0);
 }
 
-/* A row of a table names it: "| `GROUP` name |" or "| `A`, `B` | ". */
-static bool in_a_table(const char *page, const char *name)
-{
-    char quoted[48], longer[48];
-
-    snprintf(quoted, sizeof quoted, "`%s`", name);
-    snprintf(longer, sizeof longer, "`%s ", name);
-    for (const char *line = page; line != NULL; line = strchr(line, '\n')) {
-        const char *end, *at;
-
-        line += *line == '\n';
-        end = line + strcspn(line, "\n");
-        if (*line != '|')
-            continue;
-        if (((at = strstr(line, quoted)) != NULL && at < end) || ((at = strstr(line, longer)) != NULL && at < end))
-            return true;
-    }
-    return false;
-}
-
-static void every_row_is_in_a_table_of_the_protocol_page(void **state)
-{
-    char *page = root_file("doc/protocol.md");
-
-    (void)state;
-    for (unsigned i = 0; i < command_count(); i++) {
-        char name[40];
-
-        command_name(i, name, sizeof name);
-        if (strcmp(name, "MODE") != 0 && strcmp(name, "AUTHINFO") != 0 && !in_a_table(page, name))
-            fail_msg("doc/protocol.md has no row for %s", name);
-    }
-    free(page);
-}
-
-/* A number of the page, not a part of another. */
-static bool page_has_code(const char *page, const char *code)
-{
-    for (const char *at = strstr(page, code); at != NULL; at = strstr(at + 1, code))
-        if (!isdigit((unsigned char)at[3]) && (at == page || !isdigit((unsigned char)at[-1])))
-            return true;
-    return false;
-}
-
-/* Those that stand in our sources as "211 ...". */
-static void every_code_that_is_said_is_in_the_protocol_page(void **state)
-{
-    const char *root = getenv("FRESHET_ROOT");
-    char *page = root_file("doc/protocol.md"), pattern[300], code[4] = "";
-    unsigned seen = 0;
-    glob_t g;
-
-    (void)state;
-    snprintf(pattern, sizeof pattern, "%s/nntpd/*.c", root != NULL ? root : ".");
-    assert_int_equal(glob(pattern, 0, NULL, &g), 0);
-    for (size_t i = 0; i < g.gl_pathc; i++) {
-        size_t n;
-        char *text = disk_slurp(g.gl_pathv[i], 1 << 20, &n);
-
-        assert_non_null(text);
-        for (const char *p = text; (p = strchr(p, '"')) != NULL; p++) {
-            if (p[1] < '1' || p[1] > '5' || !isdigit((unsigned char)p[2]) || !isdigit((unsigned char)p[3]) || p[4] != ' ')
-                continue;
-            memcpy(code, p + 1, 3);
-            seen++;
-            if (!page_has_code(page, code))
-                fail_msg("%s says %s, doc/protocol.md does not", g.gl_pathv[i], code);
-        }
-        free(text);
-    }
-    assert_true(seen > 50);
-    globfree(&g);
-    free(page);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -379,8 +288,6 @@ int main(void)
         cmocka_unit_test(no_capability_names_what_is_not_built),
         cmocka_unit_test(help_lists_every_command_that_runs_and_no_line_needs_a_second_dot),
         cmocka_unit_test(lines_are_cut_into_words_at_blanks_and_tabs),
-        cmocka_unit_test(every_row_is_in_a_table_of_the_protocol_page),
-        cmocka_unit_test(every_code_that_is_said_is_in_the_protocol_page),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
