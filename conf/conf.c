@@ -331,6 +331,18 @@ void conf_free(struct conf **conf)
     *conf = NULL;
 }
 
+/* Never shorter than an article with that id could be taken again: it may be dated future-max
+ * ahead, and then come for another age-max.  A day is the least (RFC 5537 3.3). */
+int64_t conf_remember_us(const struct conf_site *s)
+{
+    const int64_t day = INT64_C(86400000000);
+    int64_t least = s->age_max_us + (s->future_max_us > day ? s->future_max_us : day);
+
+    if (s->age_max_us == 0 || s->history_remember_us == 0)
+        return 0;
+    return s->history_remember_us > least ? s->history_remember_us : least;
+}
+
 bool conf_peer_private(const struct conf_peer *p)
 {
     return p->tls != CONF_TLS_NO && p->fingerprint != NULL;

@@ -39,7 +39,7 @@ struct conf_site {                 /* site "news.example.org" { ... }, exactly o
     char    *organization;         /* NULL: none                                               */
     char    *complaints;           /* mail-complaints-to in Injection-Info; NULL: none         */
     struct conf_list aliases;      /* other path-identities that are us                        */
-    bool     path_aliases;         /* written into Path, in front of our name                  */
+    bool     path_aliases;         /* written into Path, behind our name                       */
     struct conf_list exclude;      /* not taken: what has these in Path                        */
     struct conf_list accept_distributions;   /* distribution_wanted's rules; empty: all        */
     struct conf_list local_groups; /* wildmats: never sent to a peer                           */
@@ -178,6 +178,9 @@ void conf_changes(const struct conf *from, const struct conf *to, struct buf *ne
 void conf_join(const struct conf_list *l, struct buf *out);
 
 bool conf_list_equal(const struct conf_list *a, const struct conf_list *b);
+
+/* How long ids that are not kept are remembered; 0: for ever. */
+int64_t conf_remember_us(const struct conf_site *s);
 
 /* May the peer be sent private groups: TLS, and a certificate that is pinned? */
 bool conf_peer_private(const struct conf_peer *p);

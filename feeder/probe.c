@@ -242,6 +242,7 @@ struct probe *probe_new(struct feeder *f, const struct conf_peer *c, probe_fn *f
     p->user = copy(c->login_as);
     p->password = copy(c->login_password);
     p->tls_verify = c->tls_verify;
+    p->show_certificate = c->show_certificate;
     p->wants = (struct hello_wants){
         .starttls = c->tls == CONF_TLS_STARTTLS, .encrypted = c->tls == CONF_TLS_YES, .user = p->user, .password = p->password,
         .cleartext = c->cleartext_login, .compress = c->compress, .streaming = c->streaming,

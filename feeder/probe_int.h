@@ -39,7 +39,7 @@ struct probe {
     probe_fn       *fn;
     void           *arg;
     char           *name, *connect, *host, *source, *fingerprint, *user, *password;
-    bool            tls_verify;
+    bool            tls_verify, show_certificate;
     struct hello_wants wants;
     struct event    turn, deadline;
     struct ask     *ask;

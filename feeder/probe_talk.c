@@ -121,8 +121,9 @@ static bool begin_tls(struct probe *p)
 {
     struct tls_want want = { .verify = TLS_VERIFY_LOOK, .name = p->host };
     struct err e = { .text = "TLS is not to be had here: feeder's log says why" };
+    struct tls *tls = p->show_certificate ? p->f->tls : p->f->tls_bare;
 
-    if (p->f->tls != NULL && tls_begin_client(p->stream, p->f->tls, &want, &e) == 0)
+    if (tls != NULL && tls_begin_client(p->stream, tls, &want, &e) == 0)
         return true;
     probe_fail(p, "tls", "%s", e.text);
     return false;

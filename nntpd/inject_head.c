@@ -94,8 +94,8 @@ static void write_head(struct intake *in)
     struct buf id = { 0 };
 
     buf_puts(&in->made, "Path: ");
-    intake_put_aliases(in, &in->made);
-    path_inject(&in->made, span_of(site->name), posting_host(in), path);
+    intake_put_names(in, &in->made);
+    path_inject(&in->made, SPAN(""), posting_host(in), path);
     buf_puts(&in->made, "\r\n");
     write_given(in);
     write_id(in, &id);

@@ -63,13 +63,15 @@ static bool starts_with_us(const struct intake *in, struct span path)
     return span_ieq(first, span_of(site->name));
 }
 
-/* "!!": that the next name is ours, too, is certain (RFC 5537 3.2.1, step 5). */
-void intake_put_aliases(const struct intake *in, struct buf *out)
+/* Our own name is the leftmost: it is the one that peers look for (RFC 5537 3.2.1, steps
+ * 4 and 5).  "!!": that the next one is ours, too, is certain. */
+void intake_put_names(const struct intake *in, struct buf *out)
 {
     const struct conf_site *site = in->rules->site;
 
+    buf_puts(out, site->name);
     for (size_t i = 0; site->path_aliases && i < site->aliases.n; i++)
-        buf_printf(out, "%s!!", site->aliases.v[i]);
+        buf_printf(out, "!!%s", site->aliases.v[i]);
 }
 
 static void write_path(struct intake *in, struct span path)
@@ -81,8 +83,8 @@ static void write_path(struct intake *in, struct span path)
         buf_add_span(&in->out, path);           /* our name is there already */
         return;
     }
-    intake_put_aliases(in, &in->out);
-    path_prepend(&in->out, span_of(in->rules->site->name), how, detail, path);
+    intake_put_names(in, &in->out);
+    path_prepend(&in->out, SPAN(""), how, detail, path);
 }
 
 /* ---- the head ---- */

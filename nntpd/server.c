@@ -130,17 +130,6 @@ static void tell_main(struct nntpd *n, void (*deliver)(struct mail *))
     mailbox_post(n->home, &m->mail);
 }
 
-/* Never shorter than an article with that id could be taken again: it may be dated
- * future-max ahead and then come for another age-max.  0: for ever. */
-static int64_t remember_us(const struct conf_site *s)
-{
-    int64_t least = s->age_max_us + s->future_max_us;
-
-    if (s->age_max_us == 0 || s->history_remember_us == 0)
-        return 0;
-    return s->history_remember_us > least ? s->history_remember_us : least;
-}
-
 /* With n->lock held. */
 static void take_conf(struct nntpd *n, struct conf *c, struct tls *tls)
 {
@@ -151,7 +140,7 @@ static void take_conf(struct nntpd *n, struct conf *c, struct tls *tls)
     tls_unref(&n->tls);
     n->tls = tls;
     post_rules(n);
-    store_remember(n->store, remember_us(&c->site));
+    store_remember(n->store, conf_remember_us(&c->site));
     if (log_level_read(c->site.log_level, &level) == 0)
         log_set_level(level);
     if (n->resolve != NULL)
@@ -249,7 +238,7 @@ static struct store_options store_options(const struct conf *c)
     return (struct store_options){
         .directory = s->directory, .site = s->name, .segment_bytes = s->segment_bytes, .cache_bytes = cache_of(c),
         .queue_bytes = s->queue_bytes, .fsync = fsync_of(s->fsync), .fsync_interval_us = s->fsync_interval_us,
-        .claim_us = s->claim_us, .remember_us = remember_us(s),
+        .claim_us = s->claim_us, .remember_us = conf_remember_us(s),
     };
 }
 

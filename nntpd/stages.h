@@ -115,8 +115,8 @@ bool intake_note_id(struct intake *in, struct span id);
 /* intake_stages.c: relaying */
 stage_fn stage_wire, stage_headers, stage_identity, stage_dates, stage_newsgroups, stage_path, stage_distribution;
 stage_fn stage_excluded, stage_limits;             /* when posting, too                             */
-/* intake_put.c: the names of ours that stand in front of our first one in Path. */
-void intake_put_aliases(const struct intake *in, struct buf *out);
+/* intake_put.c: our name as it stands in Path, with path-aliases those others behind it. */
+void intake_put_names(const struct intake *in, struct buf *out);
 /* intake_claim.c */
 stage_fn stage_claim;
 /* intake_cancel.c */

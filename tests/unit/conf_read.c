@@ -530,9 +530,37 @@ static void the_sample_is_good(void **state)
     free(path);
 }
 
+static void ids_are_remembered_a_day_longer_than_articles_are_taken(void **state)
+{
+    static const struct { const char *settings; int64_t days; } times[] = {
+        { "", 11 },
+        { "history-remember = 30d", 30 },
+        { "history-remember = 1d", 11 },                          /* age-max is 10d */
+        { "age-max = 3d history-remember = 1d", 4 },
+        { "age-max = 3d history-remember = 1d future-max = 60", 4 },
+        { "age-max = 3d history-remember = 1d future-max = 5d", 8 },
+        { "age-max = 0 history-remember = 20d", 0 },
+        { "history-remember = 0", 0 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        char *text = xasprintf("site n { %s }\n" LISTEN, times[i].settings);
+        struct buf errors = { 0 };
+        struct conf *c = conf_read_text("t", text, &errors);
+
+        assert_non_null(c);
+        assert_int_equal(conf_remember_us(&c->site), times[i].days * 86400 * INT64_C(1000000));
+        conf_free(&c);
+        buf_fini(&errors);
+        free(text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ids_are_remembered_a_day_longer_than_articles_are_taken),
         cmocka_unit_test(the_smallest_file_has_the_defaults), cmocka_unit_test(every_type_of_value_is_taken),
         cmocka_unit_test(comments_and_blanks_stand_anywhere), cmocka_unit_test(a_wildmat_needs_no_quotes),
         cmocka_unit_test(a_list_of_one_needs_no_braces), cmocka_unit_test(a_peer_is_known_by_its_name_unless_told),
