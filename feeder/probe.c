@@ -83,7 +83,7 @@ static void run_ask(struct job *j)
 {
     struct ask *a = (struct ask *)j;
 
-    for (size_t i = 0; i < a->n; i++) {
+    for (size_t i = 0; i < a->n && !atomic_load(&a->off); i++) {
         struct addrinfo hints = { .ai_family = i == 0 ? a->family : AF_UNSPEC, .ai_socktype = SOCK_STREAM,
                                   .ai_flags = AI_NUMERICSERV };
         struct addrinfo *list = NULL;
@@ -266,10 +266,12 @@ void probe_free(struct probe **probe)
         return;
     event_del(&p->turn);
     event_del(&p->deadline);
-    if (p->ask != NULL && p->asked)
+    if (p->ask != NULL && p->asked) {
         p->ask->probe = NULL;                  /* it is the lane's */
-    else if (p->ask != NULL)
+        atomic_store(&p->ask->off, true);
+    } else if (p->ask != NULL) {
         ask_free(p->ask);
+    }
     stream_free(&p->stream);
     if (p->password != NULL)
         explicit_bzero(p->password, strlen(p->password));

@@ -3,6 +3,7 @@
 #define FEEDER_PROBE_INT_H
 
 #include <event2/event_struct.h>
+#include <stdatomic.h>
 
 #include "feeder/hello.h"
 #include "feeder/probe.h"
@@ -24,6 +25,7 @@ struct asked {
 struct ask {
     struct job      job;
     struct probe   *probe;             /* NULL: nobody waits any more                 */
+    _Atomic bool    off;               /* the same, for the lane                      */
     struct asked    q[1 + PROBE_NAMES];/* the host of 'connect', the names of 'address' */
     size_t          n;
     char            port[8];

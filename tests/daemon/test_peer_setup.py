@@ -142,6 +142,8 @@ def each_failure_is_told_apart():
     hangs_up = Scripted(answers={"CAPABILITIES": ""})
     old = Scripted(answers={"MODE": "500 what?", "CAPABILITIES": "500 what?"})
     http = Scripted(banner="HTTP/1.1 400 Bad Request")
+    endless = Scripted(banner="200 " + "x" * 5000)
+    talker = Scripted(answers={"CAPABILITIES": "101 yes" + "\r\nWORD" * 1500})
     user = dict(login_as='"us"', login_password='"s3cret"')
     wrong_pin = '"%s"' % ("ab" * 32)
     want = {
@@ -151,6 +153,8 @@ def each_failure_is_told_apart():
         "full.test": (block(full.port, "full.test"), 1, "banner", "400 come later"),
         "mute.test": (block(mute.port, "mute.test"), 1, "banner", "hung up"),
         "http.test": (block(http.port, "http.test"), 1, "banner", "no reply"),
+        "endless.test": (block(endless.port, "endless.test"), 1, "banner", "without an end"),
+        "talker.test": (block(talker.port, "talker.test"), 0, "capabilities", "no end"),
         "cert.test": (block(tls.port, "cert.test", tls='"starttls"'), 1, "certificate", "self"),
         "pin.test": (block(tls.port, "pin.test", tls='"starttls"', fingerprint=wrong_pin), 1, "certificate", print_ + ": not the one that is pinned"),
         "notls.test": (block(no_tls.port, "notls.test", tls='"starttls"', **user), 1, "starttls", "580 no"),
@@ -179,8 +183,22 @@ def each_failure_is_told_apart():
     for row in json.loads(s.ctl("peer", "list", json=True))["rows"]:
         assert row["error"] == "" and row["connections"] == 0, row
     s.stop()
-    for p in (refused, full, mute, tls, no_tls, login, login_good, hangs_up, old, http):
+    for p in (refused, full, mute, tls, no_tls, login, login_good, hangs_up, old, http, endless, talker):
         p.close()
+
+
+def a_peer_that_says_nothing_is_not_waited_for_for_ever():
+    mute = socket.create_server(("127.0.0.1", 0))
+    waits = Scripted(answers={"CAPABILITIES": lambda c: time.sleep(60) or "500 at last"})
+    s = site(block(mute.getsockname()[1], "mute.test"), block(waits.port, "waits.test"))
+    both = [subprocess.Popen([os.path.join(BIN, "newsctl"), "-c", s.conf, "peer", "test", n], stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, text=True) for n in ("mute.test", "waits.test")]
+    out = [p.communicate(timeout=120)[0] for p in both]
+    assert both[0].returncode == 1 and out[0].splitlines()[-1] == "newsctl: mute.test: banner: it does not answer", out[0]
+    assert both[1].returncode == 0 and "it does not answer (some do at this command" in out[1], out[1]
+    s.stop()
+    mute.close()
+    waits.close()
 
 
 def a_test_leaves_pause_and_back_off_as_they_are():
@@ -319,6 +337,23 @@ def two_fresh_sites_become_peers_by_two_lines():
     b.stop()
 
 
+def a_door_with_tls_is_the_one_to_take():
+    pem, print_ = certificate()
+    tls = free_port()
+    a = Site("a.test", feed=False, site='tls-certificate = "%s"' % pem, extra='listen "127.0.0.1:%d" { tls = true }' % tls).start()
+    b = Site("b.test", feed=False).start()
+    said, _ = parts(b, "accept", parts(a, "invite", "b.test")[0]["token"])
+    for line in ('connect       = "127.0.0.1:%d"' % tls, 'tls           = "yes"', 'fingerprint   = "%s"' % print_):
+        assert line in said["block"], (line, said["block"])
+    paste(b, said["block"])
+    paste(a, parts(a, "accept", said["token"])[0]["block"])
+    wait_for("feeder", lambda: b.ctl("peer", "list", check=False).returncode == 0)
+    code, rows, last = look(b, "a.test")
+    assert code == 0 and "over TLSv1.3" in last and list(rows)[3:5] == ["tls", "certificate"], (rows, last)
+    a.stop()
+    b.stop()
+
+
 def token(text):
     """The same bytes that newsctl makes, made here."""
     crc = 0xffffffff
@@ -376,10 +411,10 @@ def our_own_side_is_looked_at_too():
     assert open(s.conf).read() == before                          # never edited
 
 
-TESTS = [a_good_peer_passes_step_by_step_and_is_offered_nothing, each_failure_is_told_apart,
+TESTS = [a_good_peer_passes_step_by_step_and_is_offered_nothing, each_failure_is_told_apart, a_peer_that_says_nothing_is_not_waited_for_for_ever,
          a_test_leaves_pause_and_back_off_as_they_are, a_peer_that_is_not_sent_to_can_be_tested_too,
          who_hangs_up_or_reloads_meanwhile_does_no_harm, freshet_says_who_we_are_to_it,
-         two_fresh_sites_become_peers_by_two_lines, what_a_stranger_asks_for_is_looked_at_as_the_file_would_be,
+         two_fresh_sites_become_peers_by_two_lines, a_door_with_tls_is_the_one_to_take, what_a_stranger_asks_for_is_looked_at_as_the_file_would_be,
          our_own_side_is_looked_at_too]
 
 if __name__ == "__main__":
