@@ -1,4 +1,4 @@
-/* tests/data/musts.tsv: each rule of the extensions' RFCs has its test, and a script names the section. */
+/* tests/data/musts.tsv: each rule of NNTP and its extensions has its test, and scripts name the section. */
 #include "tests/kit.h"
 
 #include <stdio.h>
@@ -79,7 +79,7 @@ static void look(const struct kit_row *r, void *arg)
             fail_msg("musts.tsv:%d: %.*s does not name RFC %.*s %.*s", r->line, SPAN_F(file), SPAN_F(r->cell[0]), SPAN_F(r->cell[1]));
 }
 
-static void every_must_of_the_extensions_is_shown_or_said_why_not(void **state)
+static void every_must_for_a_server_is_shown_or_said_why_not(void **state)
 {
     (void)state;
     kit_table("musts.tsv", look, NULL);
@@ -87,7 +87,7 @@ static void every_must_of_the_extensions_is_shown_or_said_why_not(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(every_must_of_the_extensions_is_shown_or_said_why_not) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(every_must_for_a_server_is_shown_or_said_why_not) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
