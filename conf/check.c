@@ -142,12 +142,31 @@ static void check_moderators(struct check *k, const struct conf_list *l)
             wrong(k, "moderators", "moderators: \"%s\": \"pattern:address\" is wanted, with %%s at most once", l->v[i]);
 }
 
-static void check_certificates(struct check *k, const struct conf_list *l, bool any)
+/* The certificates that a peer may show: a fingerprint, or a name that an authority vouches for. */
+static void check_shown(struct check *k, const struct conf_peer *p)
+{
+    char print[TLS_PRINT_MAX];
+
+    for (size_t i = 0; i < p->certificate.n; i++) {
+        const char *s = p->certificate.v[i];
+
+        if (tls_print_read(s, print))
+            continue;
+        if (!host_name(s) || strchr(s, '.') == NULL)
+            wrong(k, "certificate", "certificate: \"%s\" is neither a SHA-256 fingerprint (64 hex digits, colons between them at most) "
+                  "nor a host name", s);
+        else if (k->c->site.name != NULL && k->c->site.tls_ca == NULL)
+            wrong(k, "certificate", "certificate: \"%s\": who vouches for that name?  The site's tls-ca is wanted", s);
+    }
+}
+
+/* Those that a reader may show: a fingerprint, or any that an authority vouches for. */
+static void check_certificates(struct check *k, const struct conf_list *l)
 {
     char print[TLS_PRINT_MAX];
 
     for (size_t i = 0; i < l->n; i++)
-        if (!(any && strcmp(l->v[i], "*") == 0) && !tls_print_read(l->v[i], print))
+        if (strcmp(l->v[i], "*") != 0 && !tls_print_read(l->v[i], print))
             wrong(k, "certificate", "certificate: \"%s\" is no SHA-256 fingerprint (64 hex digits, colons between them at most)",
                   l->v[i]);
 }
@@ -313,7 +332,7 @@ static void check_peer(struct check *k, const struct conf_peer *p)
         wrong(k, "source", "source: \"%s\" is not a literal address", p->source);
     if (p->login != NULL && !users_name_good(span_of(p->login)))
         wrong(k, "login", "login: \"%s\" is no name that a user can have", p->login);
-    check_certificates(k, &p->certificate, false);
+    check_shown(k, p);
     if (block_has(k->block, "path") && !(p->path.n == 1 && strcmp(p->path.v[0], "*") == 0))
         check_identities(k, "path", &p->path);
     check_login(k, p);
@@ -338,7 +357,7 @@ static void check_access(struct check *k, const struct conf_access *a)
         if (strcmp(a->from.v[i], "*") != 0 && net_cidr_read(a->from.v[i], &cidr) != 0)
             wrong(k, "from", "from: \"%s\" is no address, network, or *", a->from.v[i]);
     check_wildmats(k, "user", &a->user, false);
-    check_certificates(k, &a->certificate, true);
+    check_certificates(k, &a->certificate);
     check_wildmats(k, "read", &a->read, false);
     check_wildmats(k, "post", &a->post, false);
     check_wildmats(k, "approve", &a->approve, false);

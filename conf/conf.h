@@ -104,7 +104,7 @@ struct conf_peer {                 /* peer "news.friend.net" { ... }            
     struct conf_list address;      /* names, literals, CIDR: who they are when they connect; first: where we connect.
                                       Empty: known by login or certificate alone               */
     char    *login;                /* user who is the peer; NULL: none                         */
-    struct conf_list certificate;  /* fingerprints, any of them is the peer                    */
+    struct conf_list certificate;  /* fingerprints or names, any of them is the peer           */
     char    *connect;              /* "host:port" to feed; default address[0]:119              */
     char    *source;               /* our address towards them; NULL: any                      */
     struct conf_list path;         /* names they have in Path; default: the block's name       */

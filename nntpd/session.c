@@ -107,6 +107,7 @@ void session_unref(struct session *s)
     rights_fini(&s->rights);
     free(s->source);
     free(s->who.user);
+    free(s->who.cert_names);
     free(s->source_post);
     deflate_free(&s->deflate);
     s->gone(s, s->gone_arg);

@@ -3,6 +3,7 @@
  * TLS makes a session new (RFC 4642 2.2.2): what it had learnt in clear is
  * forgotten, and who it is may have changed with the certificate it showed.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "conf/conf.h"
@@ -39,6 +40,19 @@ static void forget(struct session *s)
     s->asked_capabilities = false;
 }
 
+/* Whom the certificate is for, once somebody of ours vouches for it. */
+static char *names_of(const struct session *s, bool good)
+{
+    struct buf names = { 0 };
+    size_t n;
+
+    if (!good)
+        return NULL;
+    tls_names(s->st, &names);
+    buf_add(&names, "", 1);
+    return buf_steal(&names, &n);
+}
+
 void session_secured(struct session *s)
 {
     struct tls_facts f;
@@ -49,6 +63,8 @@ void session_secured(struct session *s)
     s->who.tls = true;
     s->who.cert_good = f.cert_good;
     memcpy(s->who.cert, f.cert, sizeof s->who.cert);
+    free(s->who.cert_names);
+    s->who.cert_names = names_of(s, f.cert_good);
     forget(s);
     COUNT(s, sessions_tls);
     session_identify(s);

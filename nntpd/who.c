@@ -21,7 +21,12 @@ struct range {
     const void *block;              /* conf_peer or rule                                         */
 };
 
-struct prints { char (*v)[TLS_PRINT_MAX]; size_t n; bool good; };    /* good: any that a CA of ours has signed */
+struct prints {                     /* certificates                                              */
+    char (*v)[TLS_PRINT_MAX];
+    size_t n;
+    const struct conf_list *names;  /* and names that they are for, when a CA of ours has signed; or NULL */
+    bool good;                      /* any that a CA of ours has signed                          */
+};
 
 struct rule {                       /* an access block, ready to ask                             */
     const struct conf_access *access;
@@ -155,6 +160,12 @@ static struct prints prints_of(const struct conf_list *l)
     return p;
 }
 
+static void add_pass(struct who *w, const struct conf_peer *p)
+{
+    w->pass[w->n_pass] = (struct pass){ p, prints_of(&p->certificate) };
+    w->pass[w->n_pass++].prints.names = &p->certificate;
+}
+
 static void add_peers(struct who *w, const struct conf *c, const struct names *names)
 {
     w->pass = xcalloc(c->n_peer + 1, sizeof *w->pass);
@@ -164,7 +175,7 @@ static void add_peers(struct who *w, const struct conf *c, const struct names *n
         for (size_t j = 0; p->accept && j < p->address.n; j++)
             add_peer(w, p, p->address.v[j], names);
         if (p->accept && (p->login != NULL || p->certificate.n > 0))
-            w->pass[w->n_pass++] = (struct pass){ p, prints_of(&p->certificate) };
+            add_pass(w, p);
     }
 }
 
@@ -240,9 +251,21 @@ static void add_right(struct rights *r, const struct conf_peer *p)
     r->byte_rate = p->byte_rate;
 }
 
+/* Is the certificate for one of these?  Letter by letter: one for *.example is for no host alone. */
+static bool is_for(const struct conf_list *wanted, const char *names)
+{
+    struct span rest = span_of(names), one;
+
+    while (rest.n > 0 && span_next(&rest, '\n', &one))
+        for (size_t i = 0; i < wanted->n; i++)
+            if (span_ieq(one, span_of(wanted->v[i])))
+                return true;
+    return false;
+}
+
 static bool shows(const struct prints *p, const struct identity *id)
 {
-    if (p->good && id->cert_good)
+    if (id->cert_good && (p->good || (p->names != NULL && id->cert_names != NULL && is_for(p->names, id->cert_names))))
         return true;
     for (size_t i = 0; id->cert[0] != '\0' && i < p->n; i++)
         if (strcmp(p->v[i], id->cert) == 0)
@@ -265,7 +288,7 @@ static void take_peers(struct rights *r, const struct who *w, const struct ident
         }
         if (p->login != NULL && r->logins && !r->logged_in)
             r->login.transit = true, r->login.streaming |= p->streaming;
-        if (w->pass[i].prints.n > 0 && w->starttls && !id->tls)
+        if (p->certificate.n > 0 && w->starttls && !id->tls)
             r->tls.transit = true, r->tls.streaming |= p->streaming;
     }
 }

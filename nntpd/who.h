@@ -75,6 +75,7 @@ struct identity {
     bool  tls;                      /* encrypted                                                 */
     char  cert[65];                 /* SHA-256 of the certificate it showed, in hex, or ""       */
     bool  cert_good;                /* signed by the CA of the configuration                     */
+    char *cert_names;               /* then: whom it is for, a line each (tls_names), owned; or NULL */
     char *user;                     /* logged in, owned; or NULL                                 */
 };
 

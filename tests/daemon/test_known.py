@@ -8,7 +8,7 @@ from kit import *
 
 LIMITS = """incoming-connections = %d  article-max = 4K
  accept-groups = { "*", "!misc.local", "@misc.poison" } path = { "src.example" }"""
-CERT = 'tls-certificate = "site.pem" tls-key = "site.key"'
+CERT = 'tls-certificate = "site.pem" tls-key = "site.key" tls-ca = "ca.pem"'
 
 
 def certificate(path):
@@ -17,6 +17,17 @@ def certificate(path):
                     "-out", path + ".pem", "-days", "2", "-subj", "/CN=x.test"], check=True, stderr=subprocess.DEVNULL)
     with open(path + ".pem") as f:
         return hashlib.sha256(ssl.PEM_cert_to_DER_cert(f.read())).hexdigest()
+
+
+def signed(path, ca, name):
+    """path.pem and path.key: for the host 'name', signed by ca.pem."""
+    quiet = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    subprocess.run(["openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", path + ".key",
+                    "-out", path + ".csr", "-subj", "/CN=whatever"], **quiet)
+    with open(path + ".ext", "w") as f:
+        f.write("subjectAltName = DNS:other.test, DNS:%s\nextendedKeyUsage = clientAuth\n" % name)
+    subprocess.run(["openssl", "x509", "-req", "-in", path + ".csr", "-CA", ca + ".pem", "-CAkey", ca + ".key", "-CAcreateserial",
+                    "-days", "2", "-extfile", path + ".ext", "-out", path + ".pem"], **quiet)
 
 
 class Known(Client):
@@ -52,6 +63,11 @@ def one(name, block, extra=""):
     s = Site(name, feed=False, groups=["misc.test", "misc.local", "misc.poison"], site=CERT + " " + extra)
     s.print = certificate(os.path.join(s.dir, "site"))
     s.friend = certificate(os.path.join(s.dir, "friend"))
+    ca, evil = os.path.join(s.dir, "ca"), os.path.join(s.dir, "evil-ca")
+    certificate(ca), certificate(evil)
+    signed(os.path.join(s.dir, "named"), ca, "Feed.friend.test")
+    signed(os.path.join(s.dir, "another"), ca, "feed.another.test")
+    signed(os.path.join(s.dir, "forged"), evil, "feed.friend.test")
     s.tls_port, s.six_port = free_port(), free_port()
     s.extra = 'listen "127.0.0.1:%d" { tls = true }\nlisten "[::1]:%d" { }\n' % (s.tls_port, s.six_port)
     rewrite(s, block)
@@ -89,8 +105,9 @@ def by_sasl(s):
 WAYS = {"an address": by_address("127.0.0.5"), "a network": by_address("127.8.3.9"), "IPv6": lambda s: Known("::1", s.six_port),
         "a certificate, STARTTLS": lambda s: Known("127.0.0.1", s.port, cert=os.path.join(s.dir, "friend")).starttls(),
         "a certificate, TLS": lambda s: Known("127.0.0.1", s.tls_port, cert=os.path.join(s.dir, "friend"), implicit=True),
+        "a certificate's name": lambda s: Known("127.0.0.1", s.port, cert=os.path.join(s.dir, "named")).starttls(),
         "AUTHINFO USER": by_user, "SASL PLAIN": by_sasl}
-BLOCK = 'peer "friend.test" { address = { "127.0.0.5", "127.8.0.0/16", "::1" } certificate = "%%(print)s" login = "hub"\n ' + LIMITS + " }"
+BLOCK = 'peer "friend.test" { address = { "127.0.0.5", "127.8.0.0/16", "::1" } certificate = { "%%(print)s", "feed.friend.test" } login = "hub"\n ' + LIMITS + " }"
 
 
 def takes_what_the_block_says(c):
@@ -138,7 +155,8 @@ def what_a_reload_takes_from_the_block_is_gone_at_once():
     user(s, "hub", "s3cret")
     s.start()
     for taken, ways in (('address = { "127.0.0.5", "127.8.0.0/16", "::1" }', ("an address", "a network", "IPv6")),
-                        ('certificate = "%(print)s"', ("a certificate, STARTTLS", "a certificate, TLS")),
+                        ('certificate = { "%(print)s", "feed.friend.test" }', ("a certificate, STARTTLS", "a certificate, TLS", "a certificate's name")),
+                        ('"%(print)s", ', ("a certificate, STARTTLS", "a certificate, TLS")),
                         ('login = "hub"', ("AUTHINFO USER", "SASL PLAIN"))):
         rewrite(s, BLOCK % 100)
         s.ctl("reload")
@@ -156,9 +174,22 @@ def what_a_reload_takes_from_the_block_is_gone_at_once():
     s.stop()
 
 
+def a_name_counts_only_when_our_authority_has_signed_it():
+    s = one("names.test", BLOCK % 100)
+    user(s, "hub", "s3cret")                   # so that nobody is sent away before he may log in
+    s.start()
+    for who, code in (("named", "238 "), ("another", "480 "), ("forged", "480 "), ("ca", "480 ")):
+        for implicit in (False, True):
+            c = Known("127.0.0.1", s.tls_port if implicit else s.port, cert=os.path.join(s.dir, who), implicit=implicit)
+            said = (c if implicit else c.starttls()).cmd("CHECK " + make_id())
+            assert said.startswith(code), (who, implicit, said)
+            c.close()
+    s.stop()
+
+
 def a_site_knows_another_by_its_certificate_or_its_login():
     a, b = one("from.test", ""), Site("to.test", feed=False, site=CERT)
-    certificate(os.path.join(b.dir, "site"))
+    certificate(os.path.join(b.dir, "site")), certificate(os.path.join(b.dir, "ca"))
     theirs = hashlib.sha256(ssl.PEM_cert_to_DER_cert(open(b.dir + "/site.pem").read())).hexdigest()
     user(b, "hub", "s3cret")
     a.feed = True
@@ -220,4 +251,5 @@ def a_name_is_resolved_again_while_the_site_runs():
 
 if __name__ == "__main__":
     main([one_block_knows_its_peer_in_each_way_and_counts_them_all, what_a_reload_takes_from_the_block_is_gone_at_once,
+          a_name_counts_only_when_our_authority_has_signed_it,
           a_site_knows_another_by_its_certificate_or_its_login, a_name_is_resolved_again_while_the_site_runs])

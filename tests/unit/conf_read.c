@@ -284,9 +284,12 @@ static const struct { const char *text, *want; } rows[] = {
     { "site n { login-program = { checker, x } }\n" LISTEN "peer p {\n login = \"a b\"\n certificate = \"*\"\n}\n"
       "access a {\n user = { x, \"y z\" }\n certificate = { *,\n 12:34 }\n}\n",
       "1: login-program: \"checker\": its whole path is wanted\n4: login: \"a b\" is no name that a user can have\n"
-      "5: certificate: \"*\" is no SHA-256 fingerprint (64 hex digits, colons between them at most)\n"
+      "5: certificate: \"*\" is neither a SHA-256 fingerprint (64 hex digits, colons between them at most) nor a host name\n"
       "8: user: \"y z\" holds a blank; a list is { \"a\", \"b\" }\n"
       "9: certificate: \"12:34\" is no SHA-256 fingerprint (64 hex digits, colons between them at most)\n" },
+    { SITE LISTEN "peer p {\n certificate = { \"news.p.example\", \"p\", \"" PRINT "\" }\n}\n",
+      "4: certificate: \"news.p.example\": who vouches for that name?  The site's tls-ca is wanted\n"
+      "4: certificate: \"p\" is neither a SHA-256 fingerprint (64 hex digits, colons between them at most) nor a host name\n" },
     /* metrics */
     { "site n {\n metrics-listen = localhost:9119\n}\n" LISTEN,
       "2: metrics-listen: \"localhost\" is not a literal address\n" },

@@ -305,6 +305,46 @@ static void a_peer_is_known_by_address_or_certificate_or_login(void **state)
     conf_free(&c);
 }
 
+static void a_peer_is_known_by_a_name_that_our_authority_vouches_for(void **state)
+{
+    static const char named[] =
+        "site \"s.example\" { directory = \"/nowhere\" tls-certificate = \"c\" tls-ca = \"a\" }\n"
+        "listen \"127.0.0.1:1119\" { }\n"
+        "peer \"one\" { certificate = { \"news.one.example\", \"old.one.example\" } }\n"
+        "peer \"two\" { certificate = { \"" PRINT1 "\", \"two.example\" } streaming = false }\n"
+        "access \"card\" { certificate = { \"" PRINT2 "\" } read = { \"*\" } }\n";
+    static const struct { const char *names, *cert, *peer; bool good; } rows[] = {
+        { "news.one.example\n", PRINT2_TOLD, "one", true },
+        { "x.example\nOLD.One.example\n", PRINT2_TOLD, "one", true },
+        { "two.example", PRINT2_TOLD, "two", true },
+        { NULL, PRINT1, "two", false },
+        { "news.one.example\n", PRINT2_TOLD, NULL, false },          /* who signed it is not known */
+        { NULL, PRINT2_TOLD, NULL, true },
+        { "", PRINT2_TOLD, NULL, true },
+        { "\n\n", PRINT2_TOLD, NULL, true },
+        { "*.one.example\n", PRINT2_TOLD, NULL, true },
+        { "one.example\nnews.one.example.evil.example\nxnews.one.example\n", PRINT2_TOLD, NULL, true },
+    };
+    struct buf errors = { 0 };
+    struct conf *c = conf_read_text("t", named, &errors);
+    struct who *w = who_new(c, NULL);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct identity id = { .tls = true, .cert_good = rows[i].good, .cert_names = (char *)(uintptr_t)rows[i].names };
+        struct rights r;
+
+        strcpy(id.cert, rows[i].cert);
+        assert_int_equal(net_literal("192.0.2.9", 119, &id.from), 0);
+        rights_of(&r, w, &id);
+        if (r.transit != (rows[i].peer != NULL) || (r.transit && (r.n_peer != 1 || strcmp(r.peer[0]->name, rows[i].peer) != 0)))
+            fail_msg("row %zu", i);
+        rights_fini(&r);
+    }
+    who_unref(&w);
+    conf_free(&c);
+}
+
 /* It is not known by its name then: whoever has that name's address is not who has the login. */
 static void a_peer_with_a_login_and_no_address_is_known_by_no_address(void **state)
 {
@@ -458,6 +498,7 @@ int main(void)
         cmocka_unit_test(the_last_access_block_that_matches_in_all_counts),
         cmocka_unit_test(a_peer_is_known_by_address_or_certificate_or_login),
         cmocka_unit_test(a_peer_with_a_login_and_no_address_is_known_by_no_address),
+        cmocka_unit_test(a_peer_is_known_by_a_name_that_our_authority_vouches_for),
         cmocka_unit_test(what_a_login_or_tls_would_give_is_known),
         cmocka_unit_test(a_certificate_is_hoped_for_where_there_is_starttls),
         cmocka_unit_test(groups_that_a_login_or_tls_opens_are_known_by_name),
