@@ -271,14 +271,17 @@ static bool within(struct span pattern, const struct conf_list *wildmats)
 /* "*" may mean private groups or not: they are just not sent.  But who names them wants them sent. */
 static void check_private(struct check *k, const struct conf_peer *p)
 {
-    if (!p->send || conf_peer_private(p))
+    const struct conf_list *out = p->pull_post ? &p->pull : &p->groups;
+
+    if (!conf_peer_sends(p) || conf_peer_private(p))
         return;
-    for (size_t i = 0; i < p->groups.n; i++) {
-        struct span all = span_of(p->groups.v[i]), one;
+    for (size_t i = 0; i < out->n; i++) {
+        struct span all = span_of(out->v[i]), one;
 
         while (span_next(&all, ',', &one))
             if (!span_starts(one, SPAN("!")) && !span_starts(one, SPAN("@")) && within(one, &k->c->site.private_groups))
-                wrong(k, "groups", "groups: \"%.*s\" is private (private-groups): tls and fingerprint are wanted", SPAN_F(one));
+                wrong(k, p->pull_post ? "pull" : "groups", "%s: \"%.*s\" is private (private-groups): tls and fingerprint are wanted",
+                      p->pull_post ? "pull" : "groups", SPAN_F(one));
     }
 }
 

@@ -348,6 +348,11 @@ bool conf_peer_private(const struct conf_peer *p)
     return p->tls != CONF_TLS_NO && p->fingerprint != NULL;
 }
 
+bool conf_peer_sends(const struct conf_peer *p)
+{
+    return p->send || p->pull_post;
+}
+
 bool conf_peer_equal(const struct conf_peer *a, const struct conf_peer *b)
 {
     size_t n;

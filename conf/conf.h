@@ -185,6 +185,9 @@ int64_t conf_remember_us(const struct conf_site *s);
 /* May the peer be sent private groups: TLS, and a certificate that is pinned? */
 bool conf_peer_private(const struct conf_peer *p);
 
+/* Does anything go out to it: a feed, or our posts? */
+bool conf_peer_sends(const struct conf_peer *p);
+
 /* Are all settings the same? */
 bool conf_peer_equal(const struct conf_peer *a, const struct conf_peer *b);
 

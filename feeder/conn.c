@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "feeder/peer_conns.h"
+#include "feeder/post_form.h"
 #include "feeder/reply.h"
 #include "feeder/shelf.h"
 #include "lib/clock.h"
@@ -70,7 +71,7 @@ void conn_close(struct conn *c, const char *why, bool trouble)
 
 bool conn_ready(const struct conn *c)
 {
-    return c->state == CONN_STREAM || c->state == CONN_IHAVE;
+    return c->state == CONN_STREAM || c->state == CONN_IHAVE || c->state == CONN_POST;
 }
 
 void conn_quit(struct conn *c, const char *why)
@@ -120,7 +121,7 @@ static void say(struct conn *c, const char *verb, const struct work *w)
     stream_write(c->stream, line, n + w->id_n + 2);
 }
 
-/* After IHAVE's 335 something must come: an empty article, whatever is said to it. */
+/* After 335 or 340 something must come: an empty article, whatever is said to it. */
 static void send_void(struct conn *c, struct work *w, enum work_state state)
 {
     stream_puts(c->stream, ".\r\n");
@@ -131,7 +132,7 @@ static void send_void(struct conn *c, struct work *w, enum work_state state)
 static void send_gone(struct conn *c, struct work *w)
 {
     count(c, N_GONE, 1);
-    if (c->state == CONN_IHAVE) {
+    if (c->state != CONN_STREAM) {
         send_void(c, w, WORK_VOID);
     } else {
         bring_back(c, w);
@@ -144,12 +145,24 @@ static void send_unreadable(struct conn *c, struct work *w, const char *why)
 {
     peer_error(c->peer, why);
     log_msg(LOG_WARNING, "%s: record %llu is put off: %s", c->peer->name, (unsigned long long)w->seq, why);
-    if (c->state == CONN_IHAVE) {
+    if (c->state != CONN_STREAM) {
         send_void(c, w, WORK_VOID_LATER);
     } else {
         bring_back(c, w);
         peer_defer(c->peer, w);
     }
+}
+
+/* As a newsreader sends it: that it was injected here is not told. */
+static void write_post(struct conn *c, struct span article)
+{
+    struct buf form = { 0 };
+    size_t n;
+    char *p;
+
+    post_form(&form, article);
+    p = buf_steal(&form, &n);
+    stream_give(c->stream, p, n);
 }
 
 static void send_article(struct conn *c, struct work *w)
@@ -161,7 +174,10 @@ static void send_article(struct conn *c, struct work *w)
     case SHELF_READ:
         if (c->state == CONN_STREAM)
             say(c, "TAKETHIS ", w);
-        stream_write(c->stream, r.data.p, r.data.n);
+        if (c->state == CONN_POST)
+            write_post(c, r.data);
+        else
+            stream_write(c->stream, r.data.p, r.data.n);
         count(c, N_BYTES, r.data.n);
         said(c, w, WORK_SENT);
         break;
@@ -208,13 +224,16 @@ static void give_out(struct conn *c, struct work *w)
         send_article(c, w);
         return;
     }
-    say(c, c->state == CONN_IHAVE ? "IHAVE " : "CHECK ", w);
+    if (c->state == CONN_POST)
+        stream_puts(c->stream, "POST\r\n");
+    else
+        say(c, c->state == CONN_IHAVE ? "IHAVE " : "CHECK ", w);
     said(c, w, WORK_ASKED);
 }
 
 void conn_work(struct conn *c)
 {
-    size_t window = c->state == CONN_IHAVE ? 1 : c->window;
+    size_t window = c->state == CONN_STREAM ? c->window : 1;
     struct work *w;
 
     if (!conn_ready(c))
@@ -321,23 +340,37 @@ static bool on_stranger(struct conn *c)
     return false;
 }
 
+static enum reply meaning(const struct conn *c, int code, struct span line, const struct work *w)
+{
+    return c->state == CONN_POST ? post_meaning(code, line, w->state == WORK_SENT)
+                                 : reply_meaning(code, c->state == CONN_STREAM, w->state == WORK_SENT);
+}
+
+/* A post that the other server will not have: nobody gets it by another way, so somebody should look. */
+static void rejected_post(struct conn *c, struct work *w, const char *text)
+{
+    count(c, N_REJECTED, 1);
+    bring_back(c, w);
+    peer_set_aside(c->peer, w, text);
+}
+
 /* A reply to an article in flight.  false: the connection was closed. */
 static bool on_answer(struct conn *c, int code, struct span id, struct span line)
 {
     bool streaming = c->state == CONN_STREAM;
-    struct work *w = find_away(c, id);
+    struct work *w = find_away(c, c->state == CONN_POST ? (struct span){ NULL, 0 } : id);
     char text[QUOTE_MOST];
     enum reply r;
 
     if (w == NULL)
         return on_stranger(c);
     c->answers++;
-    count_window(c, reply_meaning(code, streaming, w->state == WORK_SENT) == REPLY_LATER);
+    count_window(c, meaning(c, code, line, w) == REPLY_LATER);
     if (w->state == WORK_VOID || w->state == WORK_VOID_LATER) {
         end_void(c, w);
         return true;
     }
-    r = w->state == WORK_WANTED ? REPLY_NONSENSE : reply_meaning(code, streaming, w->state == WORK_SENT);
+    r = w->state == WORK_WANTED ? REPLY_NONSENSE : meaning(c, code, line, w);
     if (id.p == NULL && reply_needs_id(r, streaming)) {
         conn_close(c, "a reply without the Message-ID", true);
         return false;
@@ -351,13 +384,24 @@ static bool on_answer(struct conn *c, int code, struct span id, struct span line
     case REPLY_REFUSED:  settled(c, w, N_REFUSED); break;
     case REPLY_REJECTED:
         health_reason(&c->peer->health, line);
-        settled(c, w, N_REJECTED);
+        if (c->state == CONN_POST)
+            rejected_post(c, w, quote(line, text));
+        else
+            settled(c, w, N_REJECTED);
         break;
     case REPLY_LATER:    deferred(c, w); break;
     case REPLY_GOODBYE:
     case REPLY_NONSENSE: nonsense(c, w, quote(line, text)); break;
     }
     return true;
+}
+
+/* Before the first article a "no" is to the step alone: others know the way on (hello.h). */
+static bool is_goodbye(const struct conn *c, int code)
+{
+    if (code == 400 || !conn_ready(c))
+        return code == 400;
+    return reply_meaning(code, false, false) == REPLY_GOODBYE || (c->state == CONN_POST && code == 440);
 }
 
 /* false: the connection was closed. */
@@ -377,8 +421,7 @@ static bool on_line(struct conn *c, struct span line)
         conn_close(c, "closed", false);
         return false;
     }
-    /* before the first article a "no" is to the step alone: others know the way on (hello.h) */
-    if (reply_meaning(code, false, false) == REPLY_GOODBYE && (code == 400 || conn_ready(c))) {
+    if (is_goodbye(c, code)) {
         /* 400 to an idle connection is its right */
         conn_close(c, quote(line, text), code != 400 || !conn_ready(c) || c->n_away > 0);
         return false;

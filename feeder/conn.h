@@ -2,10 +2,11 @@
  *
  * Threads:  feeder's one.
  * Memory:   the window's works, and at most OUT_MOST octets and an article on their way out.
- * Standard: RFC 4644 (streaming), RFC 3977 6.3.2 (IHAVE).
+ * Standard: RFC 4644 (streaming), RFC 3977 6.3.2 (IHAVE), 6.3.1 (POST).
  *
  *     CONNECTING ─▶ HELLO (hello.h) ──▶ STREAM      CHECK, TAKETHIS, a window
- *                     │          └──────▶ IHAVE       one article at a time
+ *                     │          ├──────▶ IHAVE       one article at a time
+ *                     │          └──────▶ POST        the same, as a newsreader (pull-post)
  *                     └── 400, 502, others: closed, the peer waits and tries again
  *
  * The window begins with WINDOW_FIRST.  While it is full and answers come it
@@ -19,7 +20,7 @@
 #include "lib/net.h"
 #include "lib/stream.h"
 
-enum conn_state { CONN_CONNECTING, CONN_HELLO, CONN_STREAM, CONN_IHAVE, CONN_CLOSING };
+enum conn_state { CONN_CONNECTING, CONN_HELLO, CONN_STREAM, CONN_IHAVE, CONN_POST, CONN_CLOSING };
 
 struct conn {
     TAILQ_ENTRY(conn) link;

@@ -30,7 +30,7 @@ static void ready(struct conn *c, enum conn_state state)
     c->peer->dead_us = 0;
     tls_facts(c->stream, &f);
     log_msg(LOG_NOTICE, "%s: connected to %s, %s%s%s%s", c->peer->name, c->address,
-            state == CONN_STREAM ? "streaming" : "IHAVE", f.on ? ", " : "", f.on ? f.protocol : "",
+            state == CONN_STREAM ? "streaming" : state == CONN_IHAVE ? "IHAVE" : "POST", f.on ? ", " : "", f.on ? f.protocol : "",
             deflate_on(c->stream) ? ", compressed" : "");
 }
 
@@ -53,7 +53,8 @@ static bool act(struct conn *c, enum hello_do what, struct buf *out, const char 
         ready(c, CONN_IHAVE);
         return true;
     case HELLO_READS:
-        break;
+        ready(c, CONN_POST);
+        return true;
     case HELLO_REFUSED:
         conn_close(c, line, true);
         return false;
@@ -67,7 +68,7 @@ static bool act(struct conn *c, enum hello_do what, struct buf *out, const char 
 /* A reload may have put the same words elsewhere; a change of them ends the connection. */
 static struct hello_wants wants_of(const struct conn *c)
 {
-    return dial_wants(c->peer->conf, false);
+    return dial_wants(c->peer->conf, c->peer->conf->pull_post);
 }
 
 bool conn_connected(struct conn *c)

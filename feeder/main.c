@@ -173,9 +173,9 @@ static void set_peers(struct feeder *f, struct conf *conf)
     f->begin = begin_at(f, conf->file);
     for (size_t i = 0; i < conf->n_peer; i++) {
         const struct conf_peer *c = &conf->peer[i];
-        struct peer *p = c->send ? take_old(f, c->name) : NULL;
+        struct peer *p = conf_peer_sends(c) ? take_old(f, c->name) : NULL;
 
-        if (!c->send)
+        if (!conf_peer_sends(c))
             continue;
         if (p != NULL)
             peer_conf(p, c, n, all || !conf_peer_equal(p->conf, c));

@@ -181,7 +181,7 @@ struct offer *offer_new(const struct conf *c)
 
     o->peer = xcalloc(c->n_peer + 1, sizeof *o->peer);
     for (size_t i = 0; i < c->n_peer; i++)
-        if (c->peer[i].send)
+        if (conf_peer_sends(&c->peer[i]))
             o->peer[o->n++] = &c->peer[i];
     o->words = o->n / 64 + 1;
     o->list = xcalloc(o->n + 1, sizeof *o->list);
@@ -198,7 +198,7 @@ struct offer *offer_new(const struct conf *c)
     for (size_t i = 0; i < o->n; i++) {
         if (!conf_peer_private(o->peer[i]))
             o->open[i / 64] |= BIT(i);
-        add_groups(o, &o->peer[i]->groups, i);
+        add_groups(o, o->peer[i]->pull_post ? &o->peer[i]->pull : &o->peer[i]->groups, i);
         if (o->peer[i]->path_check)
             add_names(o, &o->peer[i]->path, i, 0);
         add_names(o, &o->peer[i]->exclude, i, 1);

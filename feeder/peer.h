@@ -159,6 +159,7 @@ void peer_settle(struct peer *p, struct work *w);                  /* done with,
 void peer_defer(struct peer *p, struct work *w);                   /* "later"                  */
 void peer_requeue(struct peer *p, struct work *w);                 /* the connection went away */
 void peer_nonsense(struct peer *p, struct work *w, const char *reply);   /* an answer without sense */
+void peer_set_aside(struct peer *p, struct work *w, const char *reply);  /* at once             */
 void peer_soon(struct peer *p);                                    /* peer_run in the next turn */
 
 /* For the operator. */

@@ -22,6 +22,7 @@
 #define SHORT_LIFE   SECOND               /* a connection that ends sooner is trouble       */
 #define IDLE_EXTRA   (60 * SECOND)        /* all connections but the last                   */
 #define IDLE_LAST    (600 * SECOND)
+#define IDLE_POST    (15 * SECOND)            /* a newsreader does not hang about            */
 
 void peer_error(struct peer *p, const char *what)
 {
@@ -90,7 +91,7 @@ static bool want_connection(const struct peer *p)
 {
     int64_t now;
 
-    if (!peer_has_work(p) || p->dial != NULL || p->n_conns >= (size_t)p->conf->connections)
+    if (!peer_has_work(p) || p->dial != NULL || p->n_conns >= (p->conf->pull_post ? 1 : (size_t)p->conf->connections))
         return false;
     /* another one when those that stand have more than a window before them */
     if (p->n_conns > 0 && (!all_ready(p) || waiting(p) <= (size_t)p->conf->window))
@@ -116,7 +117,8 @@ void peer_conns_tick(struct peer *p)
 
     for (c = TAILQ_FIRST(&p->conns); c != NULL; c = next) {
         next = TAILQ_NEXT(c, link);
-        if (conn_ready(c) && c->n_away == 0 && now - c->busy_us > (p->n_conns > 1 ? IDLE_EXTRA : IDLE_LAST))
+        if (conn_ready(c) && c->n_away == 0 &&
+            now - c->busy_us > (c->state == CONN_POST ? IDLE_POST : p->n_conns > 1 ? IDLE_EXTRA : IDLE_LAST))
             conn_quit(c, "nothing to send");
         else
             conn_tick(c, now);

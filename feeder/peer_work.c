@@ -210,28 +210,47 @@ static void make_room_aside(struct peer *p)
     cursor_settle(&p->cursor, first->seq);
 }
 
-void peer_nonsense(struct peer *p, struct work *w, const char *reply)
+/* It says so to all that it is offered: a rest, and later once more. */
+static bool says_so_to_all(struct peer *p, struct work *w)
 {
-    peer_error(p, reply);
-    if (p->nonsense >= ASIDE_IN_ROW) {     /* it says so to all that it is offered */
-        p->hold_us = clock_mono_us() + HOLD_US;
-        requeue_last(p, w);
-        return;
-    }
-    if (++w->tries < NONSENSE_MOST) {
-        peer_requeue(p, w);
-        return;
-    }
+    if (p->nonsense < ASIDE_IN_ROW)
+        return false;
+    p->hold_us = clock_mono_us() + HOLD_US;
+    requeue_last(p, w);
+    return true;
+}
+
+static void put_aside(struct peer *p, struct work *w, const char *reply)
+{
     make_room_aside(p);
     if (!make_exception(p, w, ASIDE)) {
         p->hold_us = clock_mono_us() + HOLD_US;
         requeue_last(p, w);
         return;
     }
-    log_msg(LOG_WARNING, "%s: %s is set aside: the peer keeps answering \"%s\"", p->name, w->id, reply);
+    log_msg(LOG_WARNING, "%s: %s is set aside: the peer answers \"%s\"", p->name, w->id, reply);
     p->n[N_ASIDE]++;
     p->nonsense++;
     done(p, w);
+}
+
+void peer_nonsense(struct peer *p, struct work *w, const char *reply)
+{
+    peer_error(p, reply);
+    if (says_so_to_all(p, w))
+        return;
+    if (++w->tries < NONSENSE_MOST)
+        peer_requeue(p, w);
+    else
+        put_aside(p, w, reply);
+}
+
+void peer_set_aside(struct peer *p, struct work *w, const char *reply)
+{
+    peer_error(p, reply);
+    w->tries++;
+    if (!says_so_to_all(p, w))
+        put_aside(p, w, reply);
 }
 
 /* ---- exceptions ---- */

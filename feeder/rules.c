@@ -61,7 +61,7 @@ static bool ask(const struct conf_peer *p, struct rule *r)
         r->also = p->origin_missing;
         return listed(r, &p->origins);
     case OFFER_NOT_OURS:
-        return p->posted_here;
+        return p->posted_here || p->pull_post;
     case OFFER_HASH:
         return p->hash != NULL && conf_read_hash(p->hash, &r->hash) == 0;
     case OFFER_YES: case OFFER_NO_GROUP: case OFFER_LOCAL: case OFFER_PRIVATE: case OFFER_POISON:

@@ -88,7 +88,7 @@ static void on_peer(const char *kind, char **field, size_t n, void *arg)
 static bool sends(const struct conf *c)
 {
     for (size_t i = 0; i < c->n_peer; i++)
-        if (c->peer[i].send)
+        if (conf_peer_sends(&c->peer[i]))
             return true;
     return false;
 }
