@@ -134,6 +134,7 @@ struct conf_peer {                 /* peer "news.friend.net" { ... }            
     char    *hash;                 /* "1/3", "2-3/3"; NULL: all                                */
     int64_t  delay_us;
     int64_t  retry_us;             /* deferred articles again after                            */
+    int64_t  reply_time_us;        /* who owes us an answer longer is in trouble               */
     struct conf_list pull;         /* groups read from them, wildmats, "!" not; empty: none     */
     int64_t  pull_every_us;
     int      pull_first, pull_rate;    /* newest of a new group; a second, 0: no limit         */

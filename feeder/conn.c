@@ -51,7 +51,7 @@ struct conn *conn_open(struct peer *p, const struct net_addr *to, const struct n
     }
     stream_set_in_most(c->stream, 256 << 10);
     stream_set_marks(c->stream, OUT_LOW, OUT_MOST - 1);
-    stream_set_timeout(c->stream, p->f->reply_us);
+    stream_set_timeout(c->stream, p->conf->reply_time_us);
     return c;
 }
 
@@ -474,13 +474,13 @@ static void too_silent(struct conn *c)
 {
     char text[100];
 
-    snprintf(text, sizeof text, "no answer for %lld s", (long long)(c->peer->f->reply_us / 1000000));
+    snprintf(text, sizeof text, "no answer for %lld s", (long long)(c->peer->conf->reply_time_us / 1000000));
     conn_close(c, text, true);
 }
 
 void conn_tick(struct conn *c, int64_t now_us)
 {
-    int64_t most = c->peer->f->reply_us;
+    int64_t most = c->peer->conf->reply_time_us;
     struct work *w = TAILQ_FIRST(&c->away);
 
     if (!conn_ready(c)) {

@@ -33,8 +33,6 @@
 #define FRESHET_CONF "/etc/freshet/nntpd.conf"
 #endif
 
-#define REPLY_US (120 * INT64_C(1000000))
-
 struct program {
     struct feeder f;
     const char *file;
@@ -315,7 +313,6 @@ static void start(struct program *g, struct conf *c, int wake)
     g->f.shelf = shelf_new(g->f.log);
     g->f.live = artlog_published(g->f.log) + 1;
     g->f.certain = wake >= 0 || g->f.live > 1;     /* nntpd has looked where the log ends */
-    g->f.reply_us = REPLY_US;
     g->f.started_us = clock_now_us();
     TAILQ_INIT(&g->f.spare);
     snprintf(path, sizeof path, "%s/feeder.sock", c->site.run_directory);

@@ -87,7 +87,6 @@ struct feeder {
     uint64_t        live;             /* the next record of the live reader                 */
     uint64_t        begin;            /* where a new peer begins                            */
     bool            certain;          /* 'live' is the log's end, not a word lost with the power */
-    int64_t         reply_us;         /* a peer that is silent longer is in trouble         */
     int64_t         started_us;
     struct works    spare;
 };

@@ -20,7 +20,7 @@
 #define REPLY_MOST   4096                  /* a longer reply is no reply                    */
 #define NO_END       (1u << 20)            /* a row that is longer has no end               */
 #define TOO_MUCH     16                    /* an article so many times too large has no end */
-#define ARTICLE_TIME 5                     /* reply_us that it may take                     */
+#define ARTICLE_TIME 5                     /* reply-times that it may take                  */
 
 enum link_state { STATE_CONNECTING, STATE_HELLO, STATE_REPLY, STATE_ROWS, STATE_ARTICLE, STATE_QUIT, STATE_GONE };
 
@@ -379,7 +379,7 @@ static bool waits(const struct pull_link *l)
 
 void pull_link_tick(struct pull_link *l, int64_t now_us)
 {
-    int64_t most = l->f->reply_us * (l->state == STATE_ARTICLE ? ARTICLE_TIME : 1);
+    int64_t most = (*l->conf)->reply_time_us * (l->state == STATE_ARTICLE ? ARTICLE_TIME : 1);
     char text[100];
 
     if (over(l) || l->paused || !waits(l) || now_us - l->heard_us <= most)
