@@ -2,6 +2,7 @@
 
 The test itself feeds and looks from 127.0.0.9, so that a client on 127.0.0.1 has no rights but a reader's.
 """
+import email.header
 import re
 import shutil
 
@@ -49,6 +50,12 @@ def certificate(path):
     """path.pem and path.key for localhost and 127.0.0.1; it is its own authority."""
     run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", path + ".key",
          "-out", path + ".pem", "-subj", "/CN=localhost", "-days", "30", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"])
+
+
+def plain(field):
+    """A header field with its encoded words (RFC 2047) decoded, and what is UTF-8 as it is."""
+    return "".join(b.encode("latin-1").decode("utf-8") if isinstance(b, str) else b.decode(c or "utf-8")
+                   for b, c in email.header.decode_header(field))
 
 
 class Watcher(PlainClient):
@@ -120,15 +127,13 @@ class Room:
 
     def posted(self, subject, group="misc.test", screen=None):
         """The newest article, when it has come with this subject."""
-        start = len(self.mids)
-
         def look():
             a = self.c.article(self.high(group))
-            return a if a and header(a, "Subject") == subject else None
+            return a if a and plain(header(a, "Subject")) == subject else None
         try:
             a = wait_for("an article %r in %s" % (subject, group), look, 20)
         except AssertionError as e:
-            raise AssertionError("%s; it shows:\n%s\nthe log:\n%s" % (e, screen.text() if screen else "", self.site.log_text()[-1500:]))
+            raise AssertionError("%s; the newest is\n%s\nit shows:\n%s" % (e, self.c.article(self.high(group)), screen or ""))
         assert header(a, "Message-ID") and header(a, "Date") and ".POSTED" in header(a, "Path"), a
         self.mids.append(header(a, "Message-ID"))
         return a
@@ -146,7 +151,7 @@ class Room:
         try:
             wait_for("%s to be cancelled" % mid, lambda: self.c.cmd("STAT " + mid).startswith("430"), 20)
         except AssertionError as e:
-            raise AssertionError("%s; it shows:\n%s\nthe log:\n%s" % (e, screen.text() if screen else "", self.site.log_text()[-1500:]))
+            raise AssertionError("%s; it shows:\n%s\nthe log:\n%s" % (e, screen or "", self.site.log_text()[-1500:]))
         self.c.cmd("GROUP misc.test")
         assert self.c.cmd("XHDR Message-ID 1-").startswith("221")
         assert not [l for l in self.c.block() if mid.encode() in l], mid

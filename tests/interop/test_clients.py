@@ -53,28 +53,6 @@ def posted(site, n, subject):
     return a
 
 
-def tin_lists_reads_and_posts():
-    if not have("tin", "tmux"):
-        return "skip"
-    s, mids = site_with_articles("tin.test")
-    d = home("tin")
-    os.makedirs(d + "/.tin", exist_ok=True)
-    with open(d + "/.newsrc", "w") as f:
-        f.write("misc.test:\n")
-    t = Screen("tin -r -g 127.0.0.1 -p %d -f %s/.newsrc; sleep 100" % (s.port, d),
-               {"HOME": d, "NNTPSERVER": "127.0.0.1", "LC_ALL": "C.UTF-8", "EDITOR": "true"})
-    try:
-        wait_for("misc.test in tin's list; it shows:\n" + t.text(), lambda: nag(t, "misc.test"), 20)
-        t.keys("Enter")
-        t.see("A letter to read")
-        t.keys("1", "Enter", "Enter")
-        t.see("What everybody shall show.")
-        t.see(".a dot at the beginning")
-    finally:
-        t.end()
-    s.stop()
-
-
 def nag(screen, word):
     """Is the word there?  First-time questions of a program are answered with Enter."""
     text = screen.text()
@@ -151,7 +129,7 @@ def nag_alpine(screen, word):
     return False
 
 
-TESTS = [tin_lists_reads_and_posts, gnus_lists_reads_and_posts, alpine_reads_a_group]
+TESTS = [gnus_lists_reads_and_posts, alpine_reads_a_group]
 
 if __name__ == "__main__":
     main(TESTS)
