@@ -65,6 +65,7 @@ struct conf_site {                 /* site "news.example.org" { ... }, exactly o
     int64_t  idle_us;              /* readers; peers: peer_idle_us                             */
     int64_t  peer_idle_us;
     uint32_t connections_max;
+    uint32_t connections_per_address;  /* 0: no limit                                          */
     int      crosspost_max, followup_max;             /* 0: no limit                           */
     int      post_line_max;        /* octets; 0: no limit                                      */
     int      post_quote_max;       /* lines that begin with ">", in percent                    */
@@ -81,6 +82,7 @@ struct conf_site {                 /* site "news.example.org" { ... }, exactly o
     char    *tls_key;              /* default: tls_certificate's file                          */
     char    *tls_ca;               /* who signs our clients' certificates; NULL: nobody        */
     char    *tls_ciphers;          /* NULL: OpenSSL's                                          */
+    int64_t  tls_handshake_us;     /* of one who connects to us                                */
     enum conf_tls_minimum tls_minimum;
     struct { int certificate, key, ca, ciphers; } tls_line;   /* where these stand, for what is found later */
     enum conf_compress compress;

@@ -134,7 +134,7 @@ static void sessions(struct buf *out, struct nntpd *n)
         counters_sum(sum, worker_counters(n->worker[i]));
     for (int i = 0; i < COUNTERS; i++)
         put_counter(out, (enum counter)i, sum->v[i]);
-    prom_counter(out, "freshet_turned_away_total", n->turned_away, "connections refused with 400: connections-max");
+    prom_counter(out, "freshet_turned_away_total", n->turned_away, "connections refused with 400: connections-max, connections-per-address");
     prom_family(out, "freshet_commands_total", PROM_COUNTER, "commands by name");
     for (unsigned i = 0, all = command_count(); i < all; i++) {
         if (sum->command[i] == 0)

@@ -70,7 +70,7 @@ enum secure secure_make(const struct conf *c, int64_t now_us, struct tls **out, 
 {
     const struct conf_site *s = &c->site;
     struct tls_options o = { .server = true, .cert = s->tls_certificate, .key = s->tls_key, .ca = s->tls_ca,
-                             .ask_cert = asks(c), .ciphers = s->tls_ciphers, .alpn = "nntp",
+                             .ask_cert = asks(c), .ciphers = s->tls_ciphers, .alpn = "nntp", .handshake_us = s->tls_handshake_us,
                              .minimum = s->tls_minimum == CONF_TLS_1_3 ? TLS_1_3 : TLS_1_2 };
     enum secure result;
     const char *at;

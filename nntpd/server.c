@@ -18,14 +18,12 @@
  */
 #include "nntpd/server.h"
 
-#include <dirent.h>
 #include <event2/event.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "lib/clock.h"
@@ -260,66 +258,6 @@ int nntpd_rebuild(const struct conf *c, progress_fn *tell, void *arg, struct err
     return store_rebuild(&o, tell, arg, e);
 }
 
-static void on_session_gone(void *arg)
-{
-    struct nntpd *n = arg;
-
-    n->connections--;
-}
-
-/* How many connections may stand: as configured, and never so many that the
- * database and the log are left without descriptors. */
-static uint64_t connections_most(const struct nntpd *n, const struct conf *c)
-{
-    return c->site.connections_max > 0 && c->site.connections_max < n->sockets_most ? c->site.connections_max : n->sockets_most;
-}
-
-static uint64_t files_open(void)
-{
-    DIR *d = opendir("/proc/self/fd");
-    uint64_t n = 0;
-
-    for (; d != NULL && readdir(d) != NULL; n++)
-        ;
-    if (d != NULL)
-        closedir(d);
-    return n;
-}
-
-/* What the limit leaves when files have theirs: an eighth, at least 64. */
-static uint64_t sockets_most(const struct conf *c)
-{
-    struct rlimit r;
-    uint64_t kept, most;
-
-    if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur == RLIM_INFINITY)
-        return UINT64_MAX;
-    kept = files_open() + (r.rlim_cur / 8 > 64 ? r.rlim_cur / 8 : 64);
-    most = r.rlim_cur > kept + 8 ? r.rlim_cur - kept : 8;
-    if (c->site.connections_max > most)
-        log_msg(LOG_WARNING, "connections-max is %u, but the system lets us open %llu files: %llu connections at most",
-                c->site.connections_max, (unsigned long long)r.rlim_cur, (unsigned long long)most);
-    return most;
-}
-
-/* A connection has come: 400 when there are too many, else to the next worker. */
-static void on_connection(int fd, const struct net_addr *from, bool tls, void *arg)
-{
-    static const char full[] = "400 Too many connections, please come back later\r\n";
-    struct nntpd *n = arg;
-    const struct conf *c = nntpd_conf(n);
-
-    if (n->connections >= connections_most(n, c)) {
-        n->turned_away++;
-        if (!tls)
-            (void)!send(fd, full, sizeof full - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-        close(fd);
-        return;
-    }
-    n->connections++;
-    worker_take(n->worker[n->next++ % n->n_worker], fd, from, tls);
-}
-
 static void on_signal(evutil_socket_t sig, short what, void *arg)
 {
     struct nntpd *n = arg;
@@ -358,7 +296,7 @@ static void start_workers(struct nntpd *n)
     unsigned count = c->site.workers > 0 ? (unsigned)c->site.workers : cores > 0 ? (unsigned)cores : 1;
     struct worker_options o = { .store = n->store, .lane = n->lane, .guests = n->guests, .logins = n->logins,
                                 .shares = n->shares, .letters = n->letters, .conf = c,
-                                .gone = on_session_gone, .arg = n };
+                                .gone = nntpd_left, .arg = n };
 
     n->worker = xcalloc(count, sizeof *n->worker);
     lock_get(&n->lock);
@@ -414,8 +352,8 @@ static int open_doors(struct nntpd *n, struct err *e)
         return -1;
     store_on_publish(n->store, on_publish, n->child);
     start_workers(n);
-    n->sockets_most = sockets_most(c);
-    if ((n->door = door_open(n->base, c, on_connection, n, e)) == NULL || open_control(n, e) != 0)
+    n->sockets_most = nntpd_sockets_most(c);
+    if ((n->door = door_open(n->base, c, nntpd_knock, n, e)) == NULL || open_control(n, e) != 0)
         return -1;
     if (c->site.metrics_listen != NULL && (n->metrics = metrics_http_open(n, c->site.metrics_listen, e)) == NULL)
         return -1;

@@ -1,4 +1,4 @@
-/* server_int.h - struct nntpd, between server.c and status.c. */
+/* server_int.h - struct nntpd, between server.c, server_door.c and status.c. */
 #ifndef NNTPD_SERVER_INT_H
 #define NNTPD_SERVER_INT_H
 
@@ -37,10 +37,16 @@ struct nntpd {
     struct mailbox *home;
     struct event *signal[3];
     _Atomic uint64_t connections;      /* accepted and not gone                                 */
-    _Atomic uint64_t turned_away;      /* 400: connections_max                                  */
+    _Atomic uint64_t turned_away;      /* 400: connections_max, connections_per_address         */
     uint64_t sockets_most;             /* what the descriptor limit leaves for connections      */
     int64_t started_us;
+    int64_t crowd_told_us;             /* the log was told of too many from one address         */
 };
+
+/* server_door.c */
+void nntpd_knock(int fd, const struct net_addr *from, bool tls, void *arg);   /* it goes to a worker, or hears 400 */
+void nntpd_left(const struct sockaddr *from, void *arg);                      /* its session has gone              */
+uint64_t nntpd_sockets_most(const struct conf *c);
 
 struct nntpd_mail { struct mail mail; struct nntpd *n; };
 

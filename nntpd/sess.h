@@ -121,6 +121,7 @@ struct session {
     char *source;                        /* "peer NAME ADDRESS", "reader ADDRESS" or "reader USER ADDRESS" */
     char *source_post;                   /* "post ADDRESS" or "post USER ADDRESS"                */
 
+    int64_t part_us;                     /* since when a line, or a body, is here in part; 0: none is */
     void (*afterwards)(struct session *);   /* run when the line at hand is consumed: a layer begins */
     struct deflate *deflate;             /* that is about to begin                               */
     const struct command *last;          /* the row found last: tried first                      */
@@ -156,6 +157,12 @@ bool session_healthy(struct session *s);            /* can the store take articl
 
 static inline bool session_dead(const struct session *s) { return s->st == NULL; }
 static inline bool row_empty(const struct session *s) { return STAILQ_EMPTY(&s->row); }
+
+/* session_patience.c */
+int64_t session_patience(const struct session *s);  /* how long it may be silent                  */
+void session_idle(struct session *s);               /* it has been                                */
+void session_part(struct session *s);               /* a line's or a body's beginning is here     */
+bool session_drips(struct session *s);              /* ... and has been for too long: it is ended */
 
 /* session_pace.c */
 void pace_set(struct session *s);                   /* its rights have changed                    */

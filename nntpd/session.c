@@ -23,8 +23,6 @@ static stream_fn on_stream;
 
 /* --- the house --------------------------------------------------------- */
 
-#define LOGIN_US (300 * INT64_C(1000000))    /* so long may one stand idle at the door before logging in */
-
 enum { OWN_WHO = 1, OWN_GUESTS = 2, OWN_COUNTERS = 4, OWN_LOGINS = 8, OWN_SHARES = 16 };
 
 void house_complete(struct house *h)
@@ -162,15 +160,6 @@ static char *source_of(const struct session *s)
     return xasprintf("reader %s", s->address);
 }
 
-/* Who may do nothing yet has a while to log in. */
-static int64_t patience(const struct session *s)
-{
-    const struct conf_site *c = &s->conf->site;
-    int64_t idle = s->rights.transit ? c->peer_idle_us : c->idle_us;
-
-    return rights_any(&s->rights) || idle < LOGIN_US ? idle : LOGIN_US;
-}
-
 /* Look it up again in the table in force. */
 void session_identify(struct session *s)
 {
@@ -199,7 +188,7 @@ void session_identify(struct session *s)
     }
     pace_set(s);
     share_identify(s);
-    stream_set_timeout(s->st, patience(s));
+    stream_set_timeout(s->st, session_patience(s));
 }
 
 bool session_crowded(struct session *s)
@@ -343,6 +332,8 @@ static bool skip_step(struct session *s)
 
     buf_drop(in, lf != NULL ? (size_t)(lf - buf_data(in)) + 1 : buf_len(in));
     s->skipping = lf == NULL;
+    if (!s->skipping)
+        s->part_us = 0;
     return lf != NULL;
 }
 
@@ -373,8 +364,10 @@ static bool line_step(struct session *s)
 
     if (lf == NULL && n >= LINE_MOST && (most = auth_line_most(s, (struct span){ p, n })) > LINE_MOST)
         lf = memchr(p, '\n', n < most ? n : most);
-    if (lf == NULL)
+    if (lf == NULL) {
+        session_part(s);
         return n >= most && rights_current(s) && long_line_step(s, in);
+    }
     if (!rights_current(s))
         return false;
     if (s->state != SESS_LINE)
@@ -388,6 +381,7 @@ static bool line_step(struct session *s)
         return false;
     s->n_lines++;
     COUNT(s, lines);
+    s->part_us = 0;
     buf_drop(in, used);
     if (s->afterwards != NULL) {
         void (*run)(struct session *) = s->afterwards;
@@ -477,18 +471,6 @@ void session_go(struct session *s)
 
 /* --- what happens to the stream ---------------------------------------- */
 
-static void on_timeout(struct session *s)
-{
-    if (!row_empty(s) || s->state == SESS_AWAY || s->state == SESS_SHAKE || s->paced)
-        return;                     /* it waits for us, not we for it; a handshake has its own limit */
-    if (s->state == SESS_LINE && s->rights.n_peer == 0)
-        reply(s, "400 %s: idle for too long", s->conf->site.name);
-    if (s->state == SESS_LINE)
-        session_finish(s, "idle");
-    else
-        session_die(s, s->state == SESS_BODY ? "idle within an article" : "does not read what was sent");
-}
-
 static void on_closed(struct session *s)
 {
     if (s->state == SESS_FINISH) {
@@ -523,7 +505,8 @@ static void on_stream(struct stream *st, enum stream_event what, void *arg)
         session_secured(s);
         break;
     case STREAM_DATA:
-        session_go(s);
+        if (!session_drips(s))
+            session_go(s);
         break;
     case STREAM_DRAINED:
         if (s->state == SESS_DRAIN)
@@ -532,7 +515,7 @@ static void on_stream(struct stream *st, enum stream_event what, void *arg)
             session_go(s);
         break;
     case STREAM_TIMEOUT:
-        on_timeout(s);
+        session_idle(s);
         break;
     case STREAM_CLOSED:
         on_closed(s);
@@ -553,6 +536,11 @@ void session_end(struct session *s, const char *reason)
         session_die(s, reason);         /* frees it: nothing of it is away */
     else
         session_go(s);
+}
+
+const struct sockaddr *session_from(const struct session *s)
+{
+    return (const struct sockaddr *)&s->who.from.sa;
 }
 
 bool session_alive(const struct session *s)

@@ -70,6 +70,9 @@ struct session *session_new_tls(struct house *h, struct stream *s, const struct 
 /* Does its stream still stand?  (When not, only 'gone' is to come.) */
 bool session_alive(const struct session *s);
 
+/* Its client's address; 'gone' may still ask. */
+const struct sockaddr *session_from(const struct session *s);
+
 /* End it: what is in flight is answered first, then 400 and the reason, then
  * close (shutdown, no longer allowed). */
 void session_end(struct session *s, const char *reason);

@@ -64,8 +64,11 @@ bool body_step(struct session *s)
     b->size += n;
     keep(b, buf_data(in), n);
     buf_drop(in, n);
-    if (!done)
+    if (!done) {
+        session_part(s);
         return false;
+    }
+    s->part_us = 0;
     s->state = SESS_LINE;
     b->done(s);
     return !session_dead(s);

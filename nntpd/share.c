@@ -20,6 +20,7 @@ struct window { int64_t began_us; uint64_t n; };   /* n 0: has not begun */
 struct share {
     TAILQ_ENTRY(share) link;           /* while nobody holds it     */
     unsigned refs, connections;
+    unsigned knocks;                   /* connections from it, whoever they are */
     struct window hour, day, octets;
     struct span key;
     char bytes[];
@@ -127,25 +128,57 @@ static struct share *make(struct shares *all, struct span key)
     return s;
 }
 
-struct share *share_get(struct shares *all, const char *user, const struct sockaddr *from, int64_t now_us)
+struct key { size_t n; char p[1 + 512]; };
+
+static void key_of(struct key *k, const char *user, const struct sockaddr *from)
 {
-    char key[1 + 512] = { user != NULL ? 'u' : 'a' };
-    size_t n = user != NULL ? strlen(user) : net_household(from, (uint8_t *)key + 1);
-    struct share *s;
+    size_t n;
 
     if (user != NULL) {
-        n = n < sizeof key - 1 ? n : sizeof key - 1;
-        memcpy(key + 1, user, n);
+        n = strlen(user) < sizeof k->p - 1 ? strlen(user) : sizeof k->p - 1;
+        memcpy(k->p + 1, user, n);
+    } else {
+        n = net_household(from, (uint8_t *)k->p + 1);
     }
-    lock_get(&all->lock);
-    if ((s = map_get(all->map, (struct span){ key, n + 1 })) == NULL) {
+    k->p[0] = user != NULL ? 'u' : 'a';
+    k->n = n + 1;
+}
+
+/* With the lock held. */
+static struct share *get(struct shares *all, struct span key, int64_t now_us)
+{
+    struct share *s = map_get(all->map, key);
+
+    if (s == NULL) {
         tidy(all, now_us);
-        s = make(all, (struct span){ key, n + 1 });
+        s = make(all, key);
     } else if (s->refs == 0) {
         TAILQ_REMOVE(&all->idle, s, link);
         all->n_idle--;
     }
     s->refs++;
+    return s;
+}
+
+static void put(struct shares *all, struct share *s)
+{
+    need(s->refs > 0);
+    if (--s->refs > 0)
+        return;
+    TAILQ_INSERT_TAIL(&all->idle, s, link);
+    all->n_idle++;
+    if (s->hour.n == 0 && s->day.n == 0 && s->octets.n == 0)
+        forget(all, s);
+}
+
+struct share *share_get(struct shares *all, const char *user, const struct sockaddr *from, int64_t now_us)
+{
+    struct share *s;
+    struct key k;
+
+    key_of(&k, user, from);
+    lock_get(&all->lock);
+    s = get(all, (struct span){ k.p, k.n }, now_us);
     lock_put(&all->lock);
     return s;
 }
@@ -155,13 +188,7 @@ void share_put(struct shares *all, struct share **s)
     if (*s == NULL)
         return;
     lock_get(&all->lock);
-    need((*s)->refs > 0);
-    if (--(*s)->refs == 0) {
-        TAILQ_INSERT_TAIL(&all->idle, *s, link);
-        all->n_idle++;
-        if ((*s)->hour.n == 0 && (*s)->day.n == 0 && (*s)->octets.n == 0)
-            forget(all, *s);
-    }
+    put(all, *s);
     lock_put(&all->lock);
     *s = NULL;
 }
@@ -184,6 +211,38 @@ void share_leave(struct shares *all, struct share *s)
     lock_get(&all->lock);
     need(s->connections > 0);
     s->connections--;
+    lock_put(&all->lock);
+}
+
+bool share_knock(struct shares *all, const struct sockaddr *from, unsigned most, int64_t now_us)
+{
+    struct share *s;
+    struct key k;
+    bool in;
+
+    key_of(&k, NULL, from);
+    lock_get(&all->lock);
+    s = get(all, (struct span){ k.p, k.n }, now_us);
+    in = most == 0 || s->knocks < most;
+    if (in)
+        s->knocks++;                   /* and the reference stays */
+    else
+        put(all, s);
+    lock_put(&all->lock);
+    return in;
+}
+
+void share_gone(struct shares *all, const struct sockaddr *from)
+{
+    struct share *s;
+    struct key k;
+
+    key_of(&k, NULL, from);
+    lock_get(&all->lock);
+    s = map_get(all->map, (struct span){ k.p, k.n });
+    need(s != NULL && s->knocks > 0);
+    s->knocks--;
+    put(all, s);
     lock_put(&all->lock);
 }
 

@@ -33,6 +33,11 @@ void share_put(struct shares *all, struct share **s);
 bool share_enter(struct shares *all, struct share *s, unsigned most);
 void share_leave(struct shares *all, struct share *s);
 
+/* At the door, before anybody is known: one connection more from an address; false,
+ * and not counted, when 'most' (0: any) are there. */
+bool share_knock(struct shares *all, const struct sockaddr *from, unsigned most, int64_t now_us);
+void share_gone(struct shares *all, const struct sockaddr *from);
+
 /* One post more: 0; or not counted, and how long to wait (microseconds).  Limits of 0: none. */
 int64_t share_post(struct shares *all, struct share *s, unsigned an_hour, unsigned a_day, int64_t now_us);
 /* It was not posted after all. */

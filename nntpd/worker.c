@@ -30,7 +30,7 @@ struct worker {
     LIST_HEAD(, visit) visits;
     bool stopping;
     struct event *patience;            /* cuts what is left                     */
-    void (*gone)(void *arg);
+    void (*gone)(const struct sockaddr *from, void *arg);
     void *arg;
     pthread_t thread;
 };
@@ -53,10 +53,9 @@ static void on_gone(struct session *s, void *arg)
     struct visit *v = arg;
     struct worker *w = v->w;
 
-    (void)s;
     LIST_REMOVE(v, link);
     free(v);
-    w->gone(w->arg);
+    w->gone(session_from(s), w->arg);
     if (w->stopping && LIST_EMPTY(&w->visits))
         event_base_loopexit(w->house.base, NULL);
 }

@@ -25,7 +25,7 @@ struct worker_options {
     struct intake_rules *rules;        /* references are taken                  */
     struct who *who;
     struct tls *tls;                   /* or NULL                               */
-    void (*gone)(void *arg);           /* a session has ended; on the worker    */
+    void (*gone)(const struct sockaddr *from, void *arg);   /* a session has ended; on the worker */
     void *arg;
 };
 struct worker *worker_new(const struct worker_options *o);

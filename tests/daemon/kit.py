@@ -284,6 +284,16 @@ def rnews(path):
             yield f.read(int(h.split()[2]))
 
 
+def rss(s):
+    with open("/proc/%d/status" % s.proc.pid) as f:
+        return next(int(l.split()[1]) for l in f if l.startswith("VmRSS"))
+
+
+def lean(s):
+    """Started so that a sanitizer keeps little of what was freed."""
+    return s.start(env={"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=4"})
+
+
 def openssl(*words):
     r = subprocess.run(("openssl",) + words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert r.returncode == 0, r.stdout

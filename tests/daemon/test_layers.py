@@ -620,16 +620,6 @@ def compression_can_be_kept_to_connections_in_clear_or_switched_off():
     done(s)
 
 
-def rss(s):
-    with open("/proc/%d/status" % s.proc.pid) as f:
-        return next(int(l.split()[1]) for l in f if l.startswith("VmRSS"))
-
-
-def lean(s):
-    """Started so that a sanitizer keeps little of what was freed."""
-    return s.start(env={"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=4"})
-
-
 def a_bomb_takes_no_memory():
     s = lean(one(start=False))
     c = plain(s).compress()

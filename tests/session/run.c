@@ -289,6 +289,7 @@ static void do_clock(struct script *s, struct span rest)
     (void)s;
     for (size_t i = 0; i < 4 && by.n > 2; i++) {
         if (by.p[0] == '+' && by.p[by.n - 1] == units[i].unit && span_u64((struct span){ by.p + 1, by.n - 2 }, &n) == 0) {
+            site_glance();             /* what was sent came before that */
             site_clock((int64_t)n * units[i].s * 1000000);
             return;
         }

@@ -73,6 +73,12 @@ void site_pump(void)
     event_base_loop(house.base, EVLOOP_ONCE);
 }
 
+void site_glance(void)
+{
+    for (int i = 0; i < 3; i++)
+        event_base_loop(house.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+}
+
 void site_patience(void)
 {
     clock_gettime(CLOCK_MONOTONIC, &began);

@@ -50,6 +50,7 @@ uint64_t site_count(struct span name, bool *known);  /* of counters.def or verdi
 /* Let the loop do what there is, for a moment at most.  site_patience begins the
  * (real) time that one expectation may take; site_waiting is false when it is over. */
 void site_pump(void);
+void site_glance(void);              /* what is due now, without waiting */
 void site_patience(void);
 bool site_waiting(void);
 

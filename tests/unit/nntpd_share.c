@@ -61,6 +61,43 @@ static void connections_are_counted_and_limited(void **state)
     shares_free(&all);
 }
 
+static bool knock(struct shares *all, const char *from, unsigned most)
+{
+    struct net_addr a;
+
+    assert_int_equal(net_literal(from, 1000, &a), 0);
+    return share_knock(all, (const struct sockaddr *)&a.sa, most, S);
+}
+
+static void gone(struct shares *all, const char *from)
+{
+    struct net_addr a;
+
+    assert_int_equal(net_literal(from, 1000, &a), 0);
+    share_gone(all, (const struct sockaddr *)&a.sa);
+}
+
+static void who_knocks_is_counted_by_household_whoever_it_is(void **state)
+{
+    struct shares *all = shares_new(10);
+
+    (void)state;
+    assert_true(knock(all, "2001:db8::1", 2));
+    assert_true(knock(all, "2001:db8::2", 2));
+    assert_false(knock(all, "2001:db8::3", 2));
+    assert_true(knock(all, "2001:db8:0:1::1", 2));
+    assert_true(knock(all, "2001:db8::3", 0));      /* 0: no limit */
+    gone(all, "2001:db8::1");
+    assert_false(knock(all, "2001:db8::1", 2));
+    gone(all, "2001:db8::2");
+    assert_true(knock(all, "2001:db8::1", 2));
+    gone(all, "2001:db8::1");
+    gone(all, "2001:db8::3");
+    gone(all, "2001:db8:0:1::1");
+    assert_int_equal(shares_count(all), 0);
+    shares_free(&all);
+}
+
 static void posts_are_limited_by_the_hour_and_by_the_day(void **state)
 {
     struct shares *all = shares_new(10);
@@ -159,6 +196,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_user_is_one_wherever_he_comes_from_others_are_their_household),
         cmocka_unit_test(connections_are_counted_and_limited),
+        cmocka_unit_test(who_knocks_is_counted_by_household_whoever_it_is),
         cmocka_unit_test(posts_are_limited_by_the_hour_and_by_the_day),
         cmocka_unit_test(octets_are_limited_by_the_day),
         cmocka_unit_test(what_was_used_outlives_the_connection),
