@@ -9,7 +9,7 @@ class Screen:
 
     def __init__(self, command, env, width=110, height=40):
         self.sock = fresh_dir("tmux")
-        e = dict(os.environ, TERM="screen", LC_ALL="C.UTF-8", **env)
+        e = dict(os.environ, **dict({"TERM": "screen", "LC_ALL": "C.UTF-8"}, **env))
         e.pop("TMUX", None)
         # when the program ends, its last words stay to be read
         subprocess.run(["tmux", "-S", self.sock, "-f", "/dev/null", "new-session", "-d", "-x", str(width), "-y", str(height),
