@@ -5,6 +5,7 @@ A peer misbehaves on its first connections and is a good one from then on: in th
 import collections
 import struct
 import threading
+import zlib
 
 from kit import *
 
@@ -74,17 +75,21 @@ class Lines:
         self.s.sendall(text.encode("latin-1") + b"\r\n")
 
 
-def greet(s, stream=True):
-    """Up to the first article."""
+def greet(s, stream=True, deflate=False):
+    """Up to the first article; who is asked to compress does not."""
     c = Lines(s)
     c.say("200 bad")
-    assert c.line() == "MODE STREAM"
+    l = c.line()
+    if deflate and l == "COMPRESS DEFLATE":
+        c.say("403 not now")
+        l = c.line()
+    assert l == "MODE STREAM"
     c.say("203 go on" if stream else "500 what?")
     return c
 
 
 def good(p, s):
-    c = greet(s)
+    c = greet(s, deflate=True)
     while True:
         w = c.line().split()
         if w[0] == "CHECK":
@@ -398,6 +403,68 @@ def ihave_out_of_step():
     goes_on_after(between, "connection to 127.0.0.1 ended: ", times=3, body=("z" * 70 + "\r\n") * 400)
 
 
+# --- the layers ---
+
+def compressing(s):
+    c = Lines(s)
+    c.say("200 bad")
+    assert c.line() == "COMPRESS DEFLATE"
+    c.say("206 go on")
+    return zlib.compressobj(9, zlib.DEFLATED, -15)
+
+
+def a_bomb_under_deflate_takes_no_memory():
+    def bad(p, s):
+        pack = compressing(s)
+        try:
+            for _ in range(300):
+                s.sendall(pack.compress(bytes(1 << 20)))
+        except OSError:
+            pass
+        wait_end(s)
+    goes_on_after(bad, "a reply without an end", times=2, compress="true")
+
+
+def noise_under_deflate_and_an_end_within_it():
+    def noise(p, s):
+        compressing(s)
+        s.sendall(b"\xff\xff203 what?\r\n" * 10)
+        wait_end(s)
+
+    def stub(p, s):
+        pack = compressing(s)
+        d = pack.compress(b"203 go on\r\n") + pack.flush(zlib.Z_SYNC_FLUSH)
+        s.sendall(d[:-5])
+        cut(s)
+    goes_on_after(noise, "what came is not DEFLATE", times=2, compress="true")
+    goes_on_after(stub, "connection to 127.0.0.1 ended: ", times=2, compress="true")
+
+
+def what_is_no_tls_or_never_becomes_it_gets_nothing():
+    heard = []
+
+    def talk(after):
+        def bad(p, s):
+            c = Lines(s)
+            c.say("200 bad")
+            heard.append(c.line())
+            c.say("382 go on")
+            after(s)
+            wait_end(s)
+        return bad
+    for after, why in ((lambda s: s.sendall(b"203 no need to\r\n"), "TLS"), (lambda s: None, "no answer for 2 s"), (cut, "")):
+        p = Bad(talk(after), 1000)
+        s = site_for(p, tls='"starttls"', tls_verify="false")
+        c = s.client()
+        assert c.takethis(*make_article()).startswith("239")
+        wait_for("the reason: " + why, lambda: why in s.ctl("peer", "show", "bad.test", check=False).stdout and heard)
+        assert set(heard) == {"STARTTLS"} and books(s)["lag"] == 1
+        c.close()
+        s.stop()
+        p.close()
+        heard.clear()
+
+
 if __name__ == "__main__":
     main([what_is_no_reply_ends_the_connection, noise_in_place_of_a_greeting_or_of_the_streaming_reply,
           an_endless_line_ends_the_connection_wherever_it_comes, replies_in_another_order_are_as_good,
@@ -405,4 +472,6 @@ if __name__ == "__main__":
           a_reply_without_the_id_ends_the_connection, yes_to_what_was_only_asked_about_is_not_believed,
           one_article_that_is_never_answered_does_not_stop_the_others, a_silent_peer_is_given_up,
           one_who_reads_nothing_is_given_up_and_holds_little_memory, cut_in_the_middle_of_an_article,
-          half_closed_by_the_peer, goodbye_in_the_middle, ihave_out_of_step])
+          half_closed_by_the_peer, goodbye_in_the_middle, ihave_out_of_step,
+          a_bomb_under_deflate_takes_no_memory, noise_under_deflate_and_an_end_within_it,
+          what_is_no_tls_or_never_becomes_it_gets_nothing])
