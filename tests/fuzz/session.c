@@ -5,6 +5,8 @@
  * and its highest bit whether the client is a peer, a reader and a poster at once
  * or a reader of some groups.  Articles that the bytes hold are stored, so a run
  * goes on with what earlier inputs left.
+ *
+ * session_deflate.c is this file with a layer between the bytes and the session.
  */
 #include <ctype.h>
 #include <event2/event.h>
@@ -30,6 +32,10 @@ static const char text[] =
     "peer \"friend.example\" { address = { \"127.0.0.1\" } accept = true }\n"
     "access \"all\" { from = { \"*\" } read = { \"*\", \"!hidden.*\" } post = { \"*\" } newnews = true }\n"
     "access \"some\" { from = { \"127.0.0.2\" } read = { \"misc.test\", \"local.*\" } newnews = true }\n";
+
+#ifndef PIECE
+#define PIECE 0x7f
+#endif
 
 static struct conf *conf;
 static struct house house;
@@ -104,12 +110,30 @@ static void gone(struct session *s, void *arg)
     *(bool *)arg = true;
 }
 
+static void layer_begin(struct stream *st, const uint8_t *data, size_t size);
+static void layer_feed(struct stream *st, struct span bytes);
+static void layer_heard(struct span bytes);
+static void layer_end(void);
+
+#ifndef LAYER
+static void layer_begin(struct stream *st, const uint8_t *data, size_t size) { (void)st, (void)data, (void)size; }
+static void layer_feed(struct stream *st, struct span bytes)                 { stream_feed(st, bytes); }
+static void layer_heard(struct span bytes)                                   { buf_add_span(&heard, bytes); }
+static void layer_end(void)                                                  { }
+#endif
+
 static void hear(struct stream *st)
 {
     struct buf *said = stream_taken(st);
 
-    buf_add_span(&heard, buf_span(said));
+    layer_heard(buf_span(said));
     buf_clear(said);
+}
+
+static void look(struct stream *st)
+{
+    event_base_loop(house.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+    hear(st);
 }
 
 /* Is this first line followed by a block?  211 is GROUP's or LISTGROUP's. */
@@ -166,7 +190,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct session *s;
     struct stream *st;
     bool ended = false, peer = size > 0 && (data[0] & 0x80) != 0;
-    size_t piece = size > 0 && (data[0] & 0x7f) != 0 ? data[0] & 0x7f : 4096;
+    size_t piece = size > 0 && (data[0] & PIECE) != 0 ? data[0] & PIECE : 4096;
 
     if (conf == NULL)
         open_all();
@@ -174,12 +198,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     need(net_literal(peer ? "127.0.0.1" : "127.0.0.2", 4000, &from) == 0);
     st = stream_memory(house.base, NULL, NULL);
     s = session_new(&house, st, (struct sockaddr *)&from.sa, gone, &ended);
-    event_base_loop(house.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
-    hear(st);
+    look(st);
+    layer_begin(st, data, size);
     for (size_t at = 1; at < size && !ended && session_alive(s); at += piece) {
         size_t n = size - at < piece ? size - at : piece;
 
-        stream_feed(st, (struct span){ (const char *)data + at, n });
+        layer_feed(st, (struct span){ (const char *)data + at, n });
         event_base_loop(house.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
         if (!ended && session_alive(s))
             hear(st);
@@ -191,6 +215,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (!ended && session_alive(s))
             hear(st);
     }
+    layer_end();
     check_heard();
     return 0;
 }
