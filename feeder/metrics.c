@@ -4,6 +4,7 @@
  */
 #include "feeder/metrics.h"
 
+#include "feeder/pull.h"
 #include "lib/prom.h"
 
 typedef uint64_t value_fn(const struct peer *p);
@@ -95,6 +96,23 @@ static void dead(const struct feeder *f, struct buf *out)
         prom_seconds(out, name, PROM_LABELS("peer", f->peer[i]->name), f->peer[i]->dead_us);
 }
 
+static void pulled(const struct feeder *f, struct buf *out)
+{
+    static const char *const results[PULL_COUNTS] = {
+        "stored", "known", "refused", "gone", "too_big", "damaged_line", "left_out",
+    };
+    static const char name[] = "freshet_pulled_total", last[] = "freshet_pull_last_run_timestamp_seconds";
+
+    prom_family(out, name, PROM_COUNTER, "articles of a server that is pulled from, by what became of them");
+    for (size_t i = 0; i < f->n_pull; i++)
+        for (int k = 0; k < PULL_COUNTS; k++)
+            prom_sample(out, name, PROM_LABELS("peer", pull_name(f->pull[i]), "result", results[k]),
+                        pull_counted(f->pull[i], (enum pull_count)k));
+    prom_family(out, last, PROM_GAUGE, "when a server was last pulled from without trouble; 0: never");
+    for (size_t i = 0; i < f->n_pull; i++)
+        prom_seconds(out, last, PROM_LABELS("peer", pull_name(f->pull[i])), pull_last_us(f->pull[i]));
+}
+
 void metrics_write(const struct feeder *f, struct buf *out)
 {
     prom_family(out, "freshet_feeder_start_timestamp_seconds", PROM_GAUGE, "when feeder was started");
@@ -111,4 +129,6 @@ void metrics_write(const struct feeder *f, struct buf *out)
     not_wanted(f, out);
     delays(f, out);
     dead(f, out);
+    if (f->n_pull > 0)
+        pulled(f, out);
 }

@@ -246,6 +246,7 @@ struct probe *probe_new(struct feeder *f, const struct conf_peer *c, probe_fn *f
     p->wants = (struct hello_wants){
         .starttls = c->tls == CONF_TLS_STARTTLS, .encrypted = c->tls == CONF_TLS_YES, .user = p->user, .password = p->password,
         .cleartext = c->cleartext_login, .compress = c->compress, .streaming = c->streaming,
+        .reader = c->pull.n > 0 && !c->send,
     };
     p->step_us = clock_mono_us();
     if (c->connect != NULL)

@@ -39,12 +39,12 @@ static void say_quit(struct probe *p)
     say(p, PROBE_QUIT, "QUIT\r\n");
 }
 
-static void greeted(struct probe *p, bool streaming)
+static void greeted(struct probe *p, const char *as)
 {
     struct tls_facts f;
 
     tls_facts(p->stream, &f);
-    snprintf(p->summary, sizeof p->summary, "%s%s%s%s", streaming ? "streaming" : "IHAVE", f.on ? " over " : ", in clear",
+    snprintf(p->summary, sizeof p->summary, "%s%s%s%s", as, f.on ? " over " : ", in clear",
              f.on ? f.protocol : "", deflate_on(p->stream) ? ", compressed" : "");
     if (p->freshet)
         say(p, PROBE_HELP, "HELP\r\n");
@@ -160,13 +160,17 @@ static bool act(struct probe *p, enum hello_do what, struct buf *out)
         buf_clear(out);
         return act(p, hello_goes_on(&p->hello, out), out);
     case HELLO_STREAMING:
+        greeted(p, "streaming");
+        return true;
     case HELLO_IHAVE:
-        greeted(p, what == HELLO_STREAMING);
+        greeted(p, "IHAVE");
+        return true;
+    case HELLO_READS:
+        greeted(p, "as a newsreader");
         return true;
     case HELLO_CLEARTEXT:
         probe_fail(p, "login", "our password does not go out without TLS (cleartext-login = true allows it)");
         return false;
-    case HELLO_READS:
     case HELLO_REFUSED:
         break;
     }

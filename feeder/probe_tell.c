@@ -186,8 +186,8 @@ static void ours_out(struct feeder *f, const struct conf_peer *c, struct buf *ou
     const struct peer *p = peer_of(f, c);
     struct buf text = { 0 };
 
-    buf_puts(&text, c->send ? "groups " : "nothing (send = false; else groups ");
-    conf_join(&c->groups, &text);
+    buf_puts(&text, c->pull_post ? "posts of ours in groups " : c->send ? "groups " : "nothing (send = false; else groups ");
+    conf_join(c->pull_post ? &c->pull : &c->groups, &text);
     put_list(&text, "; never those of local-groups ", &f->conf->site.local_groups);
     if (c->path_check)
         put_list(&text, "; not what has in Path ", &c->path);
@@ -195,7 +195,7 @@ static void ours_out(struct feeder *f, const struct conf_peer *c, struct buf *ou
     put_rules(c, &text);
     if (c->delay_us > 0)
         buf_printf(&text, "; held back for %lld s", (long long)(c->delay_us / 1000000));
-    buf_puts(&text, c->send ? "" : ")");
+    buf_puts(&text, conf_peer_sends(c) ? "" : ")");
     row(out, "it gets", &text);
     if (p == NULL)
         return;
@@ -226,6 +226,10 @@ static void ours_in(struct feeder *f, const struct conf_peer *c, struct buf *out
     buf_puts(&text, c->streaming ? "; CHECK, TAKETHIS, IHAVE" : "; IHAVE");
     buf_puts(&text, c->accept ? "" : ")");
     row(out, "we take", &text);
+    if (c->pull.n > 0) {
+        put_list(&text, "groups ", &c->pull);
+        row(out, "we pull", &text);
+    }
     put_list(&text, "address ", &c->address);
     if (c->login != NULL)
         buf_printf(&text, "%slogin %s", buf_len(&text) > 0 ? "; or " : "", c->login);

@@ -227,6 +227,16 @@ static void row(struct buf *out, const char *name, uint64_t v)
     rpc_fields(out, "R", name, text, NULL);
 }
 
+uint64_t pull_counted(const struct pull *p, enum pull_count what)
+{
+    return p->n[what];
+}
+
+int64_t pull_last_us(const struct pull *p)
+{
+    return p->state.run_us;
+}
+
 void pull_show(const struct pull *p, struct buf *out)
 {
     static const char *const names[PULL_COUNTS] = {

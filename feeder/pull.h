@@ -23,6 +23,11 @@
 struct feeder;
 struct pull;
 
+/* What became of the articles that were looked at, since feeder began. */
+enum pull_count {
+    PULL_STORED, PULL_KNOWN, PULL_REFUSED, PULL_GONE, PULL_TOO_BIG, PULL_DAMAGED_LINES, PULL_LEFT_OUT, PULL_COUNTS
+};
+
 struct pull *pull_new(struct feeder *f, const struct conf_peer *conf);
 void pull_free(struct pull **p);                   /* saves */
 
@@ -38,5 +43,7 @@ const char *pull_error(const struct pull *p);
 void pull_flush(struct pull *p);                   /* begin a run now */
 void pull_pause(struct pull *p, bool paused);
 void pull_show(const struct pull *p, struct buf *out);     /* rows of name and value */
+uint64_t pull_counted(const struct pull *p, enum pull_count what);
+int64_t pull_last_us(const struct pull *p);        /* when the last run ended well; 0: never */
 
 #endif

@@ -24,10 +24,6 @@
 #define PULL_TRIES     3                   /* an article that ends so many runs is left out */
 #define PULL_GROUPS    200000              /* of one server                                 */
 
-enum pull_count {
-    PULL_STORED, PULL_KNOWN, PULL_REFUSED, PULL_GONE, PULL_TOO_BIG, PULL_DAMAGED_LINES, PULL_LEFT_OUT, PULL_COUNTS
-};
-
 struct pull {
     struct feeder *f;
     const struct conf_peer *conf;

@@ -562,6 +562,54 @@ def test_nothing_is_lost_by_kill_9():
     up.close()
 
 
+def test_a_run_can_be_stopped_paused_and_reloaded_in_the_middle():
+    up = Upstream()
+    ids = up.add("misc.test", range(1, 301))
+    hold = [True]
+
+    def trick(line, out):
+        while hold[0] and line == "ARTICLE 100":
+            time.sleep(0.02)
+        return out
+    up.trick = trick
+    down = down_site(up.port).start()
+    stuck = lambda: len(ids_in(down, "misc.test")) >= 80 and show(down, "pulling") == "pulling"
+    wait_for("the middle", stuck)
+    down.ctl("peer", "pause", "up.test")
+    assert show(down, "pulling") == "paused"
+    down.ctl("peer", "resume", "up.test")
+    wait_for("the middle again", lambda: stuck() and up.sessions >= 2)
+    down.peers[0] = down.peers[0].replace("1h", "2h")
+    down.write_conf()
+    down.ctl("reload")
+    wait_for("the middle once more", lambda: up.sessions >= 3 and stuck())
+    down.stop()
+    hold[0] = False
+    down.start()
+    wait_for("all of them", lambda: ids_in(down, "misc.test") == ids)
+    down.ctl("peer", "pause", "up.test")
+    down.peers.clear()
+    down.write_conf()
+    down.ctl("reload")
+    wait_for("nothing to pull", lambda: show(down, "pulling") is None)
+    down.stop()
+    up.close()
+
+
+def test_the_operator_is_told():
+    up, ids = up_site(n=2)
+    down = down_site(up.port).start()
+    wait_for("the first run", lambda: runs(down) >= 1)
+    told = down.ctl("peer", "test", "up.test", check=False).stdout
+    assert "as a newsreader" in told and "misc.*" in told, told
+    assert 'freshet_pulled_total{peer="up.test",result="stored"} 2' in down.ctl("metrics")
+    assert [r["state"] for r in json.loads(down.ctl("peer", "list", json=True))["rows"] if r["peer"] == "up.test"] == ["idle"]
+    r = down.ctl("peer", "refeed", "up.test", "1", check=False)
+    assert r.returncode != 0 and "nothing is sent to that peer" in r.stdout + r.stderr
+    down.stop()
+    up.stop()
+
+
 # ---- posting ----
 
 def post(site, mid=None, groups="misc.test", **k):
