@@ -329,7 +329,7 @@ static void check_peer(struct check *k, const struct conf_peer *p)
         wrong(k, "send", "where to send to? The first address is a network; say connect = \"host:119\"");
     if (p->article_max > k->c->site.article_max && k->c->site.article_max > 0)
         wrong(k, "article-max", "article-max is above the site's");
-    if (block_has(k->block, "connect") && !host_and_port(p->connect))
+    if (block_has(k->block, "connect") && p->connect != NULL && !host_and_port(p->connect))
         wrong(k, "connect", "connect: \"%s\" is not host:port", p->connect);
     if (p->source != NULL && net_literal(p->source, 0, &a) != 0)
         wrong(k, "source", "source: \"%s\" is not a literal address", p->source);
