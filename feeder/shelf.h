@@ -1,10 +1,10 @@
 /* shelf.h - the articles' bytes.
  *
  * Threads:  one.
- * Memory:   the last article, if it is no larger than SHELF_KEEPS until the next one.
+ * Memory:   512 articles of at most SHELF_SMALL, and the last larger one (beyond SHELF_LARGE
+ *           until the next of them).
  *
- * Each peer's article is read anew: it may have been cancelled since the last
- * peer was given it.  The system keeps the pages.
+ * An article may be cancelled: what was read is given out again for SHELF_US alone.
  */
 #ifndef FEEDER_SHELF_H
 #define FEEDER_SHELF_H
@@ -13,7 +13,9 @@
 
 #include "spool/artlog.h"
 
-#define SHELF_KEEPS (1u << 20)
+#define SHELF_US    100000
+#define SHELF_SMALL (16u << 10)      /* octets of a record */
+#define SHELF_LARGE (1u << 20)
 
 struct shelf;
 
