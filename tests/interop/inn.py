@@ -38,9 +38,11 @@ def preload():
 
 
 class Inn:
-    def __init__(self, name, groups, peers=(), port=None, streaming=True):
-        """groups: names, or (name, flag); peers: (name, host, port) to feed by innfeed."""
+    def __init__(self, name, groups, peers=(), port=None, streaming=True, login=None):
+        """groups: names, or (name, flag); peers: (name, host, port) to feed by innfeed; login: (user, password, our
+        address, theirs): what both say to each other, from addresses that alone give no right."""
         self.name, self.port, self.proc, self.streaming = name, port or free_port(), None, streaming
+        self.login = login
         groups = [g if isinstance(g, tuple) else (g, "y") for g in groups]
         self.dir = fresh_dir(name)
         os.chmod(tmp(), 0o755)
@@ -64,6 +66,11 @@ class Inn:
 
     def _write(self, groups, peers):
         d, streaming = self.dir, "true" if self.streaming else "false"
+        to, known = " ip-name: %s\n port-number: %d\n", ""
+        if self.login:
+            user, word, ours, theirs = self.login
+            known = 'peer "them" {\n hostname: "%s"\n password: "%s"\n}\n' % (theirs, word)
+            to += ' bindaddress: %s\n username: "%s"\n password: "%s"\n' % (ours, user, word)
         settings = {
             "mta": '"/bin/true %s"', "organization": '"interop"', "ovmethod": "tradindexed", "hismethod": "hisv6",
             "pathhost": self.name, "domain": "test", "fromhost": self.name, "pathnews": "/usr/lib/news",
@@ -80,7 +87,7 @@ class Inn:
         files = {
             "etc/inn.conf": "".join("%s: %s\n" % i for i in settings.items()),
             "etc/storage.conf": "method tradspool {\n class: 1\n newsgroups: *\n}\n",
-            "etc/incoming.conf": 'streaming: %s\nmax-connections: 50\npeer localhost {\n hostname: "127.0.0.1"\n}\n' % streaming,
+            "etc/incoming.conf": 'streaming: %s\nmax-connections: 50\npeer localhost {\n hostname: "127.0.0.1"\n}\n' % streaming + known,
             "etc/readers.conf": 'auth "l" {\n hosts: "127.0.0.1"\n default: "<l>"\n}\n'
                                 'access "l" {\n users: "<l>"\n newsgroups: "*"\n access: "RPA"\n}\n',
             "etc/newsfeeds": "ME:*::\n" + ("innfeed!:!*:Tc,Wnm*:%s/innfeed -y\n" % PROGRAMS if peers else "")
@@ -89,7 +96,7 @@ class Inn:
                                 "status-file: innfeed.status\ngen-html: false\ninitial-connections: 1\nstreaming: %s\n"
                                 "no-check-high: 95.0\nno-check-low: 90.0\nbacklog-rotate-period: 2\nbacklog-ckpt-period: 2\nbacklog-newfile-period: 4\nmax-queue-size: 100\nhost-queue-highwater: 5000\ninitial-reconnect-time: 1\n"
                                 "max-reconnect-time: 2\n" % (d, streaming)
-                                + "".join("peer %s {\n ip-name: %s\n port-number: %d\n}\n" % tuple(p) for p in peers),
+                                + "".join("peer %s {\n" % p[0] + to % tuple(p[1:]) + "}\n" for p in peers),
             "etc/expire.ctl": "*:A:never:never:never\n/remember/:30\n",
             "etc/nocem.ctl": "\n", "db/newsgroups": "", "db/active.times": "", "db/history": "",
             "db/active": "".join("%s 0000000000 0000000001 %s\n" % (g, f) for g, f in

@@ -5,6 +5,7 @@ ARTICLES=n: so many each way.
 """
 import collections
 import re
+import tarfile
 import threading
 
 from articles import *
@@ -13,7 +14,7 @@ N = int(os.environ.get("ARTICLES", "2000"))
 OURS = "age-max = 0 future-max = 10y article-max = 2M"
 
 
-def pair(name, streaming=True, site="", ask=False):
+def pair(name, streaming=True, site="", ask=False, words=None, **k):
     """A Freshet and an INN that feed each other, not started."""
     gs = groups()
     us = Site(name + ".test", groups=[], site=OURS + " " + site)
@@ -21,8 +22,8 @@ def pair(name, streaming=True, site="", ask=False):
     with open(active, "w") as f:
         f.writelines("%s 0000000000 0000000001 %s\n" % g for g in gs + [("control", "n"), ("junk", "n")])
     us.ctl("group", "import", active)
-    inn = Inn("inn-" + name + ".test", gs, peers=[(us.name, "127.0.0.1", us.port)], streaming=streaming)
-    us.peer(inn, streaming="true" if streaming or ask else "false", retry="1s")
+    inn = Inn("inn-" + name + ".test", gs, peers=[(us.name, "127.0.0.1", us.port)], streaming=streaming, login=words)
+    us.peer(inn, streaming="true" if streaming or ask else "false", retry="1s", **k)
     return us, inn
 
 
@@ -257,6 +258,74 @@ def killed_in_the_middle_nothing_is_lost():
     end(us, inn)
 
 
+def each_knows_the_other_by_its_login():
+    if not usable():
+        return "skip"
+    for word, good in (("s3cret", True), ("wrong", False)):
+        us, inn = pair("login", words=("inn", "s3cret", "127.0.119.1", "127.0.119.2"), address='{ "192.0.2.1" }', login='"inn"',
+                       source='"127.0.119.2"', login_as='"us"', login_password='"%s"' % word, cleartext_login="true")
+        subprocess.run([os.path.join(BIN, "newsctl"), "-c", us.conf, "user", "add", "inn"], input=word + "\n", text=True, check=True,
+                       stdout=subprocess.DEVNULL)
+        inn.start(), us.start()
+        arts = articles(200)
+        theirs, ours = give(inn, arts[0::2]), give(us, arts[1::2])
+        if good:
+            compare(us, inn, all_at_us(us, theirs), ours=False)
+            compare(us, inn, all_at_inn(us, inn, ours), ours=True)
+            end(us, inn)
+            continue
+        wait_for("INN's refusal", lambda: "last error " in us.ctl("peer", "show", inn.name) and
+                 re.search("^last error +(48|50)", us.ctl("peer", "show", inn.name), re.M))
+        wait_for("word of ours", lambda: "AUTHINFO PASS: 481" in inn.log_text())
+        assert len(missing(us, theirs)) == len(theirs) and len(missing(inn, ours)) == len(ours)
+        inn.stop(), us.stop()
+
+
+def nasty_articles():
+    """Each as it is and with CRLFs, under ids of their own: [(id, wire)]."""
+    out = []
+    with tarfile.open(corpus("nasty.tar.gz")) as t:
+        for raw in (t.extractfile(m).read() for m in t.getmembers() if m.isfile()):
+            was = header(raw, "Message-ID") or ""
+            if not re.fullmatch(r"<[!-=?-~]{1,200}>", was):
+                continue
+            for form in (raw, raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")):
+                mid = "<%d.%s" % (len(out), was[1:])
+                form = form.replace(was.encode("latin-1"), mid.encode("latin-1"), 1)
+                whole = form.endswith(b"\r\n.\r\n") and form.count(b"\r\n.\r\n") == 1
+                out.append((mid, form if whole else to_wire(form if form.endswith(b"\r\n") else form + b"\r\n")))
+    return out
+
+
+def nasty_articles_come_through_unchanged_or_not_at_all():
+    if not usable() or not corpus("nasty.tar.gz"):
+        return "skip"
+    us, inn = pair("nasty")
+    inn.start(), us.start()
+    arts, taken = nasty_articles(), {us: [], inn: []}
+    for i, (mid, wire) in enumerate(arts):
+        site = (us, inn)[i // 2 % 2]
+        c = site.client()
+        try:
+            if c.takethis(mid, wire).startswith("239"):
+                taken[site].append(mid)
+            assert c.cmd("STAT <nobody@asked.example>").startswith("430"), "out of step behind " + mid
+        except (EOFError, ConnectionError):
+            assert site is inn, "we hung up at " + mid
+        c.close()
+    assert len(taken[us]) > 50 and len(taken[inn]) > 50, (len(taken[us]), len(taken[inn]))
+    here = all_at_us(us, taken[inn])
+    wait_for("INN's answers", lambda: row(us, inn)["accepted"] + row(us, inn)["rejected"] == len(taken[us]))
+    there = [m for m in taken[us] if m not in set(missing(inn, taken[us]))]
+    assert len(there) == row(us, inn)["accepted"] and row(us, inn)["answers without sense"] == 0
+    inn.ctl("flushlogs")
+    print("# %d of %d taken here are taken by INN, %d of %d the other way" % (len(there), len(taken[us]), len(here), len(taken[inn])))
+    compare(us, inn, here, ours=False)
+    compare(us, inn, there, ours=True)
+    end(us, inn)
+
+
 if __name__ == "__main__":
     main([streaming_both_ways, ihave_both_ways, put_off_while_streaming, put_off_with_ihave,
-          killed_in_the_middle_nothing_is_lost])
+          killed_in_the_middle_nothing_is_lost, each_knows_the_other_by_its_login,
+          nasty_articles_come_through_unchanged_or_not_at_all])
