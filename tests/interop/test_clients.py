@@ -53,50 +53,6 @@ def posted(site, n, subject):
     return a
 
 
-def nag(screen, word):
-    """Is the word there?  First-time questions of a program are answered with Enter."""
-    text = screen.text()
-    if word in text:
-        return True
-    screen.keys("Enter")
-    time.sleep(0.5)
-    return False
-
-
-def gnus_lists_reads_and_posts():
-    if not have("emacs", "tmux"):
-        return "skip"
-    s, mids = site_with_articles("gnus.test")
-    d = home("gnus")
-    with open(d + "/init.el", "w") as f:
-        f.write("""(setq user-full-name "Joe" user-mail-address "joe@example.com" gnus-home-directory "%s/" message-directory "%s/"
-  gnus-select-method '(nntp "127.0.0.1" (nntp-port-number %d)) gnus-novice-user nil gnus-read-active-file t
-  gnus-interactive-exit nil gnus-save-newsrc-file nil gnus-read-newsrc-file t gnus-startup-file "%s/newsrc"
-  gnus-agent nil inhibit-startup-screen t gnus-large-newsgroup nil
-  gnus-show-threads nil gnus-auto-select-first nil)
-""" % (d, d, s.port, d))
-    with open(d + "/newsrc", "w") as f:
-        f.write("misc.test:\n")
-    t = Screen("emacs -nw -Q -l %s/init.el -f gnus; sleep 100" % d, {"HOME": d, "LC_ALL": "C.UTF-8"})
-    try:
-        t.see("misc.test")
-        t.keys("Enter")
-        t.see("A letter to read")
-        t.keys("M-<", "Enter")
-        t.see("What everybody shall show.")
-    finally:
-        t.end()
-    # posting by Gnus's own backend
-    prog = """(progn (setq user-mail-address "joe@example.com") (require 'nntp)
-      (nntp-open-server "127.0.0.1" '((nntp-port-number %d) (nntp-address "127.0.0.1")))
-      (with-temp-buffer (insert "From: joe@example.com\\nNewsgroups: misc.test\\nSubject: Posted by Gnus\\n\\nWords.\\n.dot\\n")
-        (unless (nntp-request-post "127.0.0.1") (kill-emacs 3))) (nntp-close-server "127.0.0.1"))""" % s.port
-    run(["emacs", "--batch", "-Q", "--eval", prog], env={"HOME": d})
-    a = posted(s, 11, "Posted by Gnus")
-    assert a.endswith(b"\r\n\r\nWords.\r\n.dot\r\n"), a
-    s.stop()
-
-
 def alpine_reads_a_group():
     if not have("alpine", "tmux"):
         return "skip"
@@ -129,7 +85,7 @@ def nag_alpine(screen, word):
     return False
 
 
-TESTS = [gnus_lists_reads_and_posts, alpine_reads_a_group]
+TESTS = [alpine_reads_a_group]
 
 if __name__ == "__main__":
     main(TESTS)
