@@ -99,7 +99,7 @@ static void dead(const struct feeder *f, struct buf *out)
 static void pulled(const struct feeder *f, struct buf *out)
 {
     static const char *const results[PULL_COUNTS] = {
-        "stored", "known", "refused", "gone", "too_big", "damaged_line", "left_out",
+        "stored", "known", "refused", "gone", "too_big", "too_old", "damaged_line", "left_out",
     };
     static const char name[] = "freshet_pulled_total", last[] = "freshet_pull_last_run_timestamp_seconds";
 

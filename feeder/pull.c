@@ -110,6 +110,7 @@ void pull_ran(struct pull *p, bool well)
     p->runs++;
     if (well) {
         p->wait_us = 0;
+        p->stuck_tries = 0;
         p->state.run_us = clock_now_us();
         p->state.dirty = true;
     } else {
@@ -241,7 +242,7 @@ void pull_show(const struct pull *p, struct buf *out)
 {
     static const char *const names[PULL_COUNTS] = {
         "pulled", "pulled: known already", "pulled: refused", "pulled: gone meanwhile", "pulled: larger than article-max",
-        "pulled: overview lines without sense", "pulled: left out after three tries",
+        "pulled: too old to be asked for", "pulled: overview lines without sense", "pulled: left out after three tries",
     };
     int64_t wait = p->next_us - clock_mono_us();
     char text[100];

@@ -25,7 +25,7 @@ struct pull;
 
 /* What became of the articles that were looked at, since feeder began. */
 enum pull_count {
-    PULL_STORED, PULL_KNOWN, PULL_REFUSED, PULL_GONE, PULL_TOO_BIG, PULL_DAMAGED_LINES, PULL_LEFT_OUT, PULL_COUNTS
+    PULL_STORED, PULL_KNOWN, PULL_REFUSED, PULL_GONE, PULL_TOO_BIG, PULL_TOO_OLD, PULL_DAMAGED_LINES, PULL_LEFT_OUT, PULL_COUNTS
 };
 
 struct pull *pull_new(struct feeder *f, const struct conf_peer *conf);

@@ -13,10 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "article/date.h"
 #include "feeder/pull_int.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+
+#define MODERATED_S (30 * INT64_C(86400))
 
 static const char *group_name(const struct pull_run *r)
 {
@@ -52,6 +55,7 @@ static void next_chunk(struct pull_run *r)
     }
     r->from = r->mark->last + 1;
     r->to = r->range.high - r->from < r->width ? r->range.high : r->from + r->width - 1;
+    r->top = r->from - 1;
     r->n_item = r->answered = r->next = r->rows = 0;
     r->n_asked = r->first_asked = r->n_given = 0;
     r->step = STEP_OVER;
@@ -137,29 +141,41 @@ void run_over_reply(struct pull_run *r, int code, struct span line)
     }
 }
 
+/* Will nntpd say so?  What a moderator let lie may be older than its injection, by a month at most. */
+static bool is_too_old(const struct pull_run *r, struct span date)
+{
+    int64_t most = r->p->f->conf->site.age_max_us / 1000000, t;
+
+    return most > 0 && date_read_lax(date, &t) == 0 && t < clock_now_us() / 1000000 - most - MODERATED_S;
+}
+
 void run_over_row(struct pull_run *r, struct span row)
 {
-    uint64_t number;
+    struct pull_over o;
     struct item *i;
-    struct span id;
+    bool good;
 
     if (++r->rows > 4 * r->width) {
         run_fail(r, "an overview without an end");
         return;
     }
-    if (row.p == NULL || !pull_over_line(row, &number, &id)) {
+    good = row.p != NULL && pull_over_line(row, &o);
+    if (!good)
         pull_count(r->p, PULL_DAMAGED_LINES, 1);
-        return;
-    }
-    if (number < r->from || number > r->to)
+    if (row.p == NULL || o.number < r->from || o.number > r->to)
         return;
     if (r->n_item == PULL_CHUNK) {             /* lines come in order: the chunk ends before this one */
-        r->to = number - 1;
+        r->to = o.number - 1;
         return;
     }
-    i = &r->item[r->n_item++];
-    *i = (struct item){ .number = number, .id_n = (uint8_t)id.n };
-    memcpy(i->id, id.p, id.n);
+    r->top = o.number > r->top ? o.number : r->top;
+    if (good && is_too_old(r, o.date)) {
+        pull_count(r->p, PULL_TOO_OLD, 1);
+    } else if (good) {
+        i = &r->item[r->n_item++];
+        *i = (struct item){ .number = o.number, .id_n = (uint8_t)o.id.n };
+        memcpy(i->id, o.id.p, o.id.n);
+    }
 }
 
 static int by_number(const void *a, const void *b)
@@ -177,10 +193,10 @@ static struct span id_of(const struct item *i)
 void run_over_end(struct pull_run *r)
 {
     qsort(r->item, r->n_item, sizeof *r->item, by_number);
-    r->width = r->n_item > 0 ? PULL_CHUNK : r->width < PULL_WIDEST ? 2 * r->width : r->width;
+    r->width = r->top >= r->from ? PULL_CHUNK : r->width < PULL_WIDEST ? 2 * r->width : r->width;
     r->settled_to = r->to;
     if (r->to == r->range.high)
-        r->settled_to = r->n_item > 0 ? r->item[r->n_item - 1].number : r->from - 1;
+        r->settled_to = r->top;
     r->step = STEP_WANTS;
     for (size_t at = 0; at < r->n_item; at += HOME_WORDS) {
         size_t n = r->n_item - at < HOME_WORDS ? r->n_item - at : HOME_WORDS;
@@ -234,9 +250,18 @@ static bool chunk_done(const struct pull_run *r)
     return r->next == r->n_item && r->n_asked == 0 && r->n_given == 0;
 }
 
+static bool is_stuck_group(const struct pull_run *r)
+{
+    return strcmp(r->p->stuck_group, group_name(r)) == 0;
+}
+
+/* A server that hangs up may take what it said before with it: the article to blame is
+ * known for sure when it was asked for alone. */
 static bool room(const struct pull_run *r)
 {
-    return r->n_asked < PULL_WINDOW && r->n_asked + r->n_given < PULL_GIVEN && home_behind(r->home) < PULL_BEHIND;
+    unsigned window = r->careful > 0 && is_stuck_group(r) ? 1 : PULL_WINDOW;
+
+    return r->n_asked < window && r->n_asked + r->n_given < PULL_GIVEN && home_behind(r->home) < PULL_BEHIND;
 }
 
 /* false: not before the timer. */
@@ -310,7 +335,7 @@ bool run_blame(struct pull_run *r, const char *why)
     if (r->step != STEP_FETCH || r->n_asked == 0)
         return false;
     i = &r->item[oldest_asked(r)];
-    if (p->stuck_number != i->number || strcmp(p->stuck_group, group_name(r)) != 0)
+    if (p->stuck_number != i->number || !is_stuck_group(r))
         p->stuck_tries = 0;
     p->stuck_number = i->number;
     snprintf(p->stuck_group, sizeof p->stuck_group, "%s", group_name(r));
@@ -354,6 +379,8 @@ void run_article(struct pull_run *r, struct span article)
         return;
     }
     unasked(r);
+    if (r->careful > 0 && is_stuck_group(r))
+        r->careful--;
     r->item[k].state = ITEM_GIVEN;
     r->n_given++;
     home_give(r->home, k, id_of(&r->item[k]), article);

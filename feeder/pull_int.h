@@ -22,6 +22,7 @@
 #define PULL_GIVEN     64                  /* with nntpd                                    */
 #define PULL_BEHIND    (4u << 20)          /* octets that nntpd has not read yet            */
 #define PULL_TRIES     3                   /* an article that ends so many runs is left out */
+#define PULL_CAREFUL   (4 * PULL_WINDOW)
 #define PULL_GROUPS    200000              /* of one server                                 */
 
 struct pull {
@@ -67,6 +68,8 @@ struct pull_run {
     int64_t  began_us;
     uint64_t n[PULL_COUNTS];               /* when it began                                 */
     bool     xover;                        /* OVER is not known there                       */
+    unsigned careful;                      /* so many articles of the group that ended the last run are
+                                              asked for one by one: which of them is it?    */
     struct event turn;                     /* go on: the rate allows, or nntpd has read     */
 
     struct map *seen;                      /* groups that a list has told already           */
@@ -78,6 +81,7 @@ struct pull_run {
     struct pull_mark *mark;
     struct pull_range range;
     uint64_t from, to, settled_to;         /* the chunk; up to where it settles when all is done */
+    uint64_t top;                          /* the highest number that its overview shows    */
     uint64_t width;                        /* numbers in a chunk: more where there are only holes */
     struct item item[PULL_CHUNK];
     size_t   n_item, answered, next;       /* next: to be asked for                         */

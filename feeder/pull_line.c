@@ -3,7 +3,7 @@
 
 #include "article/msgid.h"
 
-#define OVER_ID 4                              /* the field, the number being the first (0)  */
+enum { OVER_DATE = 3, OVER_ID };               /* fields, the number being the first (0)     */
 
 static bool number(struct span word, uint64_t *v)
 {
@@ -43,17 +43,21 @@ bool pull_active_line(struct span line, struct span *name, struct pull_range *r)
     return flag.n > 0 && flag.p[0] != '=' && flag.p[0] != 'x' && flag.p[0] != 'j';
 }
 
-bool pull_over_line(struct span line, uint64_t *n, struct span *id)
+bool pull_over_line(struct span line, struct pull_over *o)
 {
     struct span field;
-    int i = 0;
 
-    while (span_next(&line, '\t', &field)) {
-        if (i == 0 && (!number(field, n) || *n == 0))
+    *o = (struct pull_over){ .number = 0 };
+    for (int i = 0; span_next(&line, '\t', &field); i++) {
+        if (i == 0 && !number(field, &o->number)) {
+            o->number = 0;
             return false;
-        if (i++ == OVER_ID) {
-            *id = span_trim(field);
-            return msgid_valid_lax(*id) && is_word(*id);
+        }
+        if (i == OVER_DATE)
+            o->date = field;
+        if (i == OVER_ID) {
+            o->id = span_trim(field);
+            return o->number > 0 && msgid_valid_lax(o->id) && is_word(o->id);
         }
     }
     return false;

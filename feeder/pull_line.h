@@ -22,7 +22,11 @@ bool pull_group_reply(struct span line, struct pull_range *r);
 /* "group high low status"; false also for groups that hold nothing of their own (=, x, j). */
 bool pull_active_line(struct span line, struct span *name, struct pull_range *r);
 
-/* The number and the Message-ID of an overview line. */
-bool pull_over_line(struct span line, uint64_t *number, struct span *id);
+/* A line of overview: what is to be known of the article before it is asked for. */
+struct pull_over {
+    uint64_t    number;                        /* 0: the line does not even tell that        */
+    struct span date, id;
+};
+bool pull_over_line(struct span line, struct pull_over *o);
 
 #endif

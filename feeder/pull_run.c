@@ -388,6 +388,7 @@ struct pull_run *pull_run_begin(struct pull *p)
     struct err e;
 
     r->p = p;
+    r->careful = p->stuck_tries > 0 ? PULL_CAREFUL : 0;
     r->began_us = clock_mono_us();
     memcpy(r->n, p->n, sizeof r->n);
     event_assign(&r->turn, p->f->base, -1, 0, on_turn, r);

@@ -65,30 +65,31 @@ static void a_list_tells_groups_that_hold_articles(void **state)
     assert_true(pull_active_line(span_of(long_one + 1), &(struct span){ NULL, 0 }, &(struct pull_range){ 0, 0 }));
 }
 
-static void an_overview_line_tells_number_and_id(void **state)
+static void an_overview_line_tells_number_date_and_id(void **state)
 {
-    static const struct { const char *line; uint64_t number; const char *id; } rows[] = {
-        { "7\tsubject\tfrom\tdate\t<a@b>\t<r@x>\t100\t5\tXref: x", 7, "<a@b>" },
-        { "7\t\t\t\t<a@b>", 7, "<a@b>" },
-        { "0007\ts\tf\td\t <a@b> \t", 7, "<a@b>" },
-        { "0\ts\tf\td\t<a@b>\t", 0, NULL },
-        { "-7\ts\tf\td\t<a@b>\t", 0, NULL },
-        { "x\ts\tf\td\t<a@b>\t", 0, NULL },
-        { "7\ts\tf\td\ta@b\t", 0, NULL },
-        { "7\ts\tf\td\t<a b@c>\t", 0, NULL },
-        { "7\ts\tf\td\t\t", 0, NULL },
-        { "7\ts\tf\t<a@b>", 0, NULL },
-        { "7", 0, NULL },
-        { "", 0, NULL },
+    static const struct { const char *line; uint64_t number; const char *id, *date; } rows[] = {
+        { "7\tsubject\tfrom\tdate\t<a@b>\t<r@x>\t100\t5\tXref: x", 7, "<a@b>", "date" },
+        { "7\t\t\t\t<a@b>", 7, "<a@b>", "" },
+        { "0007\ts\tf\td\t <a@b> \t", 7, "<a@b>", "d" },
+        { "0\ts\tf\td\t<a@b>\t", 0, NULL, NULL },
+        { "-7\ts\tf\td\t<a@b>\t", 0, NULL, NULL },
+        { "x\ts\tf\td\t<a@b>\t", 0, NULL, NULL },
+        { "7\ts\tf\td\ta@b\t", 7, NULL, NULL },
+        { "7\ts\tf\td\t<a b@c>\t", 7, NULL, NULL },
+        { "7\ts\tf\td\t\t", 7, NULL, NULL },
+        { "7\ts\tf\t<a@b>", 7, NULL, NULL },
+        { "7", 7, NULL, NULL },
+        { "", 0, NULL, NULL },
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct span id;
-        uint64_t n;
+        struct pull_over o;
 
-        assert_int_equal(pull_over_line(span_of(rows[i].line), &n, &id), rows[i].id != NULL);
-        assert_true(rows[i].id == NULL || (n == rows[i].number && span_eq(id, span_of(rows[i].id))));
+        assert_int_equal(pull_over_line(span_of(rows[i].line), &o), rows[i].id != NULL);
+        assert_int_equal(o.number, rows[i].number);
+        assert_true(rows[i].id == NULL || span_eq(o.id, span_of(rows[i].id)));
+        assert_true(rows[i].date == NULL || span_eq(o.date, span_of(rows[i].date)));
     }
 }
 
@@ -214,7 +215,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_group_tells_its_numbers), cmocka_unit_test(a_list_tells_groups_that_hold_articles),
-        cmocka_unit_test(an_overview_line_tells_number_and_id), cmocka_unit_test(a_state_reads_back),
+        cmocka_unit_test(an_overview_line_tells_number_date_and_id), cmocka_unit_test(a_state_reads_back),
         cmocka_unit_test(a_damaged_state_is_kept_aside),
         cmocka_unit_test(a_state_that_cannot_be_read_is_trouble_and_not_new),
     };
