@@ -25,8 +25,15 @@ static int real_rename(const char *from, const char *to)
     return rename(from, to);
 }
 
+static ssize_t real_pread_now(int fd, void *p, size_t n, off_t at)
+{
+    struct iovec v = { p, n };
+
+    return preadv2(fd, &v, 1, at, RWF_NOWAIT);
+}
+
 static const struct disk_ops real = {
-    .open = real_open, .close = close, .pread = pread, .pwritev = pwritev, .fdatasync = fdatasync,
+    .open = real_open, .close = close, .pread = pread, .pread_now = real_pread_now, .pwritev = pwritev, .fdatasync = fdatasync,
     .fsync = fsync, .ftruncate = ftruncate, .fallocate = real_fallocate, .rename = real_rename, .unlink = unlink,
 };
 static const struct disk_ops *ops = &real;
@@ -41,10 +48,38 @@ const struct disk_ops *disk_table(void)
     return ops;
 }
 
+static _Thread_local bool hurried, missed;
+
+void disk_hurry(void)
+{
+    hurried = true;
+    missed = false;
+}
+
+bool disk_hurry_end(void)
+{
+    hurried = false;
+    return missed;
+}
+
+bool disk_hurried(void)
+{
+    return hurried;
+}
+
+int disk_miss(void)
+{
+    missed = true;
+    errno = EAGAIN;
+    return -1;
+}
+
 int disk_open(const char *path, int flags, mode_t mode)
 {
     int fd;
 
+    if (hurried)
+        return disk_miss();
     while ((fd = ops->open(path, flags | O_CLOEXEC, mode)) < 0 && errno == EINTR)
         ;
     return fd;
@@ -55,22 +90,37 @@ int disk_close(int fd)
     return ops->close(fd);
 }
 
+/* Not every file system can tell what is in memory: there who hurries waits. */
+static ssize_t read_some(int fd, char *p, size_t n, uint64_t at)
+{
+    ssize_t r;
+
+    if (hurried && ((r = disk_read_now(fd, p, n, at)) >= 0 || errno != EOPNOTSUPP))
+        return r;
+    return ops->pread(fd, p, n, (off_t)at);
+}
+
 ssize_t disk_read(int fd, void *p, size_t n, uint64_t at)
 {
     size_t got = 0;
 
     while (got < n) {
-        ssize_t r = ops->pread(fd, (char *)p + got, n - got, (off_t)(at + got));
+        ssize_t r = read_some(fd, (char *)p + got, n - got, at + got);
 
         if (r < 0 && errno == EINTR)
             continue;
         if (r < 0)
-            return -1;
+            return hurried && errno == EAGAIN ? disk_miss() : -1;
         if (r == 0)
             break;
         got += (size_t)r;
     }
     return (ssize_t)got;
+}
+
+ssize_t disk_read_now(int fd, void *p, size_t n, uint64_t at)
+{
+    return (ops->pread_now != NULL ? ops->pread_now : ops->pread)(fd, p, n, (off_t)at);
 }
 
 int disk_write(int fd, const void *p, size_t n, uint64_t at)

@@ -13,6 +13,7 @@
 #ifndef LIB_DISK_H
 #define LIB_DISK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -22,6 +23,7 @@ struct disk_ops {
     int     (*open)(const char *path, int flags, mode_t mode);
     int     (*close)(int fd);
     ssize_t (*pread)(int fd, void *p, size_t n, off_t at);
+    ssize_t (*pread_now)(int fd, void *p, size_t n, off_t at);   /* -1 with EAGAIN: not in memory; NULL: pread */
     ssize_t (*pwritev)(int fd, const struct iovec *v, int n, off_t at);  /* may be short */
     int     (*fdatasync)(int fd);
     int     (*fsync)(int fd);                        /* for directories */
@@ -37,6 +39,17 @@ const struct disk_ops *disk_table(void);         /* what is in use now          
 int     disk_open(const char *path, int flags, mode_t mode);   /* O_CLOEXEC added  */
 int     disk_close(int fd);
 ssize_t disk_read(int fd, void *p, size_t n, uint64_t at);
+/* What of it is in memory, in one call: perhaps fewer bytes; -1 with EAGAIN: nothing,
+ * with EOPNOTSUPP: this file system cannot tell. */
+ssize_t disk_read_now(int fd, void *p, size_t n, uint64_t at);
+
+/* This thread must not wait for the disk: until disk_hurry_end, disk_open and what
+ * disk_read does not find in memory fail with EAGAIN.  Return: did any of them? */
+void    disk_hurry(void);
+bool    disk_hurry_end(void);
+bool    disk_hurried(void);
+int     disk_miss(void);                         /* what the caller wants would wait: as if one had failed so */
+
 int     disk_write(int fd, const void *p, size_t n, uint64_t at);
 
 /* Write all of 'v' at 'at', in as few calls as the system allows; 'v' is used up (changed). */

@@ -33,6 +33,14 @@ void lock_get(struct lock *l)
     must(pthread_mutex_lock(&l->m), "getting lock", l->name);
 }
 
+bool lock_try(struct lock *l)
+{
+    if (pthread_mutex_trylock(&l->m) != 0)
+        return false;
+    witness_take(l->name);
+    return true;
+}
+
 void lock_put(struct lock *l)
 {
     witness_drop(l->name);

@@ -7,6 +7,7 @@
 #define LIB_LOCK_H
 
 #include <pthread.h>
+#include <stdbool.h>
 
 struct lock { pthread_mutex_t m; const char *name; };
 struct cond { pthread_cond_t c; };
@@ -15,6 +16,7 @@ struct rwlock { pthread_rwlock_t l; const char *name; };
 void lock_init(struct lock *l, const char *name);
 void lock_fini(struct lock *l);
 void lock_get(struct lock *l);
+bool lock_try(struct lock *l);         /* false: somebody has it */
 void lock_put(struct lock *l);
 
 void cond_init(struct cond *c);

@@ -1,6 +1,6 @@
 /* stream_file.c - ranges of files on their way out.
  *
- * What is in the page cache is read here, without waiting (RWF_NOWAIT); what is
+ * What is in the page cache is read here, without waiting (disk_read_now); what is
  * not is read by the lane and comes back as a message.  At most one piece of a
  * stream is away at a time, and at most READY_MOST bytes are turned into memory
  * ahead of the socket, so a slow reader holds little.
@@ -10,9 +10,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
+#include "lib/disk.h"
 #include "lib/mem.h"
 
 #define PIECE      (128u << 10)
@@ -79,20 +78,11 @@ static struct chunk *take_piece(struct stream *s, struct chunk *before, struct c
 static void run_read(struct job *j)
 {
     struct file_job *f = (struct file_job *)j;
-    size_t got = 0;
+    ssize_t got = disk_read(f->file->fd, f->bytes->p, f->want, f->at);
 
-    while (got < f->want) {
-        ssize_t n = pread(f->file->fd, f->bytes->p + got, f->want - got, (off_t)(f->at + got));
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            f->sys = errno;
-        if (n <= 0)
-            break;
-        got += (size_t)n;
-    }
-    f->bytes->len = got;
+    if (got < 0)
+        f->sys = errno;
+    f->bytes->len = got > 0 ? (size_t)got : 0;
 }
 
 static void read_done(struct mail *m)
@@ -143,8 +133,7 @@ static struct chunk *read_piece(struct stream *s, struct chunk *before, struct c
 {
     size_t want = (*file)->file_len < PIECE ? (size_t)(*file)->file_len : PIECE;
     struct chunk *bytes = stream_chunk(want);
-    struct iovec v = { bytes->p, want };
-    ssize_t n = preadv2((*file)->fd, &v, 1, (off_t)(*file)->file_at, RWF_NOWAIT);
+    ssize_t n = disk_read_now((*file)->fd, bytes->p, want, (*file)->file_at);
 
     if (n > 0) {                              /* perhaps less than asked for: the rest is cold */
         bytes->len = (size_t)n;

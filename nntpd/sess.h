@@ -75,7 +75,9 @@ struct task {
     struct buf  out;
     bool        more;
     int64_t     until_us;                /* set for each turn: see task_tired                    */
-    bool        quick;                   /* worth running on the worker while data is in memory  */
+    bool        quick;                   /* worth running on the worker while data is in memory; 'work' may be
+                                            begun again when a read of the log failed            */
+    bool        slow;                    /* quick, and the database kept it waiting              */
     bool        begun;                   /* the first line of the answer has been made           */
     bool        trouble;                 /* e says what; 403, or the end when begun              */
     struct err  e;

@@ -35,7 +35,7 @@ struct segment {
     bool     missing;                 /* was here once, is no more                        */
     struct segment_head head;
     int      fd;                      /* -1: closed                                       */
-    unsigned users;                   /* of fd                                            */
+    _Atomic unsigned users;           /* of fd; grows below the lock                      */
     uint64_t used;                    /* turn of the last use: the oldest is closed first */
     uint64_t *mark;                   /* offset of the record first_seq + i * MARK_EVERY  */
     size_t   n_marks, cap_marks;

@@ -218,9 +218,19 @@ struct segment *segment_get(struct artlog *l, uint32_t number, struct err *e)
     struct segment *s;
     int rc = 0;
 
-    lock_get(&l->lock);
-    if ((s = find_locked(l, number)) == NULL && scan_locked(l, e) == 0)
+    /* somebody may be opening one, and wait for the disk */
+    if (disk_hurried() && !lock_try(&l->lock)) {
+        (void)disk_miss();
+        err_set(e, "log %s: busy", l->o.dir);
+        return NULL;
+    }
+    if (!disk_hurried())
+        lock_get(&l->lock);
+    s = find_locked(l, number);
+    if (s == NULL && !disk_hurried() && scan_locked(l, e) == 0)
         s = find_locked(l, number);
+    if (s == NULL && disk_hurried())
+        (void)disk_miss();
     if (s != NULL && (s->fd >= 0 || !s->missing))
         rc = open_locked(s, e);
     if (rc == 0)
@@ -232,12 +242,7 @@ struct segment *segment_get(struct artlog *l, uint32_t number, struct err *e)
 
 void segment_put(struct segment *s)
 {
-    struct artlog *l = s->log;
-
-    lock_get(&l->lock);
-    need(s->users > 0);
-    s->users--;
-    lock_put(&l->lock);
+    need(atomic_fetch_sub(&s->users, 1) > 0);     /* no lock: it may be held by one who waits for the disk */
 }
 
 /* The first segment at or above place *i that is really there, opened. */

@@ -20,6 +20,7 @@
  *   close A                     A goes away        expect-close A   we close, and say nothing more
  *   clock +15d                  let s, m, h, d pass; the clock stands still otherwise
  *   disk fail ERRNO [open|write|sync|read]   calls on the log fail;      disk ok   they work again
+ *   disk cold                   nothing of the log is in memory, and reading it takes until disk ok
  *   settle                      wait until what is under way inside is over (refusals are remembered
  *                               after they are told)
  *   play KIND FILE ADDRESS      the rows of tests/data/FILE on a session from ADDRESS: see table.h
@@ -309,13 +310,17 @@ static void do_disk(struct script *s, struct span rest)
         site_disk(0, (struct span){ 0 });
         return;
     }
+    if (span_eq(how, SPAN("cold"))) {
+        site_cold(true);
+        return;
+    }
     for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
         if (span_eq(how, SPAN("fail")) && span_eq(error, span_of(errors[i].name))) {
             site_disk(errors[i].error, span_word(&rest));
             return;
         }
     }
-    site_fault("disk fail ENOSPC|EIO|EROFS|EDQUOT [open|write|sync|read], or disk ok");
+    site_fault("disk fail ENOSPC|EIO|EROFS|EDQUOT [open|write|sync|read], disk cold, or disk ok");
 }
 
 static void do_count(struct script *s, struct span rest)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,9 +133,44 @@ static ssize_t disk_bad_pwritev(int fd, const struct iovec *v, int n, off_t at)
     return atomic_load(&bad_write) != 0 && fails(&bad_write, of_log(fd)) ? -1 : good->pwritev(fd, v, n, at);
 }
 
+/* A cold disk: nothing of the log is in memory, and reading it takes until "disk ok". */
+static pthread_mutex_t cold_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t warmer = PTHREAD_COND_INITIALIZER;
+static _Atomic bool cold;
+static pthread_t loop_thread;
+
+static void wait_while_cold(void)
+{
+    if (pthread_equal(pthread_self(), loop_thread))
+        site_fault("the session's own thread waits for the disk");
+    pthread_mutex_lock(&cold_lock);
+    while (atomic_load(&cold))
+        pthread_cond_wait(&warmer, &cold_lock);
+    pthread_mutex_unlock(&cold_lock);
+}
+
+void site_cold(bool on)
+{
+    pthread_mutex_lock(&cold_lock);
+    atomic_store(&cold, on);
+    pthread_cond_broadcast(&warmer);
+    pthread_mutex_unlock(&cold_lock);
+}
+
 static ssize_t disk_bad_pread(int fd, void *p, size_t n, off_t at)
 {
+    if (atomic_load(&cold) && of_log(fd))
+        wait_while_cold();
     return atomic_load(&bad_read) != 0 && fails(&bad_read, of_log(fd)) ? -1 : good->pread(fd, p, n, at);
+}
+
+static ssize_t disk_bad_pread_now(int fd, void *p, size_t n, off_t at)
+{
+    if (atomic_load(&cold) && of_log(fd)) {
+        errno = EAGAIN;
+        return -1;
+    }
+    return atomic_load(&bad_read) != 0 && fails(&bad_read, of_log(fd)) ? -1 : good->pread_now(fd, p, n, at);
 }
 
 static int disk_bad_fdatasync(int fd)
@@ -149,11 +185,13 @@ static int disk_bad_fsync(int fd)
 
 static void install_disk(void)
 {
+    loop_thread = pthread_self();
     good = disk_table();
     bad = *good;
     bad.open = disk_bad_open;
     bad.pwritev = disk_bad_pwritev;
     bad.pread = disk_bad_pread;
+    bad.pread_now = disk_bad_pread_now;
     bad.fdatasync = disk_bad_fdatasync;
     bad.fsync = disk_bad_fsync;
     disk_use(&bad);
@@ -184,8 +222,10 @@ void site_disk(int error, struct span which)
         atomic_store(&bad_sync, error);
     if (span_eq(which, SPAN("read")) || error == 0)
         atomic_store(&bad_read, error);
-    if (error == 0)
+    if (error == 0) {
+        site_cold(false);
         wait_well();
+    }
 }
 
 /* --- opening and closing ----------------------------------------------- */

@@ -37,6 +37,8 @@ void site_clock(int64_t by_us);
 /* Calls on the log fail from now on with 'error' ("open", "write", "sync"; n 0: all
  * of these; or "read"); 0: they work again, and the store has noticed. */
 void site_disk(int error, struct span which);
+/* Nothing of the log is in memory, and reads wait until site_disk(0). */
+void site_cold(bool on);
 
 /* Wait until all that is under way inside has come to its end (a refusal is
  * answered first and remembered then). */

@@ -1,34 +1,26 @@
 /* lib_stream_file.c - ranges of files on their way out: hot, cold, in part, short, and given up midway.
  *
- * The kernel's "not in memory" is put in by hand: preadv2 is ours here.  What is
+ * The kernel's "not in memory" is put in by hand: disk_ops.pread_now is ours here.  What is
  * cold is then read by a real lane, whose only thread a test may hold up.
  */
 #include "tests/unit/streamkit.h"
 
-#include <sys/uio.h>
-
 static enum { HOT, COLD, COLD_OLD_KERNEL, MIXED } heat;
 static unsigned asked;
 
-static ssize_t preadv2_heated(int fd, const struct iovec *v, int n, off_t at, int flags)
+static ssize_t heated(int fd, void *p, size_t n, off_t at)
 {
-    struct iovec part = v[0];
-
-    assert_int_equal(n, 1);
-    assert_int_equal(flags, RWF_NOWAIT);
     asked++;
     if (heat == COLD || heat == COLD_OLD_KERNEL || (heat == MIXED && kit_random() % 3 == 0)) {
         errno = heat == COLD_OLD_KERNEL ? EOPNOTSUPP : EAGAIN;
         return -1;
     }
     if (heat == MIXED && kit_random() % 2 == 0)
-        part.iov_len = 1 + kit_random() % part.iov_len;
-    return preadv(fd, &part, 1, at);           /* in memory or not: the test may wait */
+        n = 1 + kit_random() % n;
+    return pread(fd, p, n, at);                /* in memory or not: the test may wait */
 }
 
-#define preadv2 preadv2_heated
 #include "lib/stream_file.c"
-#undef preadv2
 
 #include "lib/lock.h"
 
@@ -38,12 +30,16 @@ static struct lane *lane;
 static struct mailbox *home;
 static int file;
 static unsigned released;
+static struct disk_ops ops;
 
 static int open_all(void **state)
 {
     char *p = xmalloc(FILE_SIZE);
 
     open_base(state);
+    ops = *disk_table();
+    ops.pread_now = heated;
+    disk_use(&ops);
     home = mailbox_new(base);
     lane = lane_new("test", 1);
     file = open(kit_path("file"), O_RDWR | O_CREAT | O_TRUNC, 0600);
@@ -60,6 +56,7 @@ static int close_all(void **state)
     lane_free(&lane);
     mailbox_free(&home);
     close(file);
+    disk_use(NULL);
     return close_base(state);
 }
 
