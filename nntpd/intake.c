@@ -228,6 +228,9 @@ static void finish(struct intake *in, const char *stage, enum verdict v)
     drop_claim(in, &in->promised);
     atomic_fetch_add_explicit(&counts[v], 1, memory_order_relaxed);
     note(in, stage);
+    /* what the disk or the database said, with our paths, is for our log */
+    if (v == V_LATER && in->mode == MODE_REAL && in->way != WAY_IMPORT)
+        snprintf(in->text, sizeof in->text, "Try again later");
     in->done(in, in->user);
 }
 

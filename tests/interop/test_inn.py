@@ -40,7 +40,7 @@ def said_no(inn, mid):
     return any(re.search(r" - \S+ %s 43[79] " % re.escape(mid), t) for t in texts)
 
 
-def all_at_inn(us, inn, mids, seconds=60):
+def all_at_inn(us, inn, mids, seconds=120):
     """All of ours are at INN, but for what it says it does not want."""
     left = [mids]
 
@@ -54,7 +54,7 @@ def all_at_inn(us, inn, mids, seconds=60):
     return [m for m in mids if m not in set(left[0])]
 
 
-def all_at_us(us, mids, seconds=60):
+def all_at_us(us, mids, seconds=120):
     """All of INN's are here, but for what we say we do not want."""
     left = [mids]
 
@@ -178,7 +178,7 @@ def what_is_put_off_comes_later(name, streaming):
     theirs += give(inn, part[1], not streaming)
     wait_for("more to be put off", lambda: put_off(us) > said)
     os.unlink(ballast)
-    all_at_us(us, theirs)
+    all_at_us(us, theirs)                                  # innfeed that heard 400 may wait for half a minute
     slow.close()
     # INN is paused, then it refuses to work
     ours = []
