@@ -27,6 +27,11 @@ class Screen:
     def __str__(self):
         return "\n".join(self.lines())
 
+    def at(self):
+        """The line that the cursor is in."""
+        y = subprocess.run(["tmux", "-S", self.sock, "display-message", "-p", "#{cursor_y}"], stdout=subprocess.PIPE, text=True).stdout
+        return (self.text().split("\n") + [""] * int(y))[int(y)]
+
     def keys(self, *keys):
         subprocess.run(["tmux", "-S", self.sock, "send-keys"] + list(keys), check=True)
 
