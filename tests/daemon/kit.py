@@ -61,6 +61,12 @@ def free_port():
     return s.getsockname()[1]
 
 
+def stop_listening(listener):
+    """Wake the thread that accepts, then close: it must not go on with the next socket of that number."""
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+
+
 def wait_for(what, fn, seconds=30):
     """Until fn() is true (its value is returned); fail with 'what' after that many seconds."""
     end = time.monotonic() + seconds * SLOW

@@ -109,7 +109,7 @@ class Peer:
 
     def close(self):
         self.dead = True
-        self.l.close()
+        stop_listening(self.l)
 
 
 def site_for(peer, **k):

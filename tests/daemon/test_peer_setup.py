@@ -58,7 +58,7 @@ class Scripted:
                 f = s.makefile("rwb")
 
     def close(self):
-        self.l.close()
+        stop_listening(self.l)
 
 
 def certificate():

@@ -329,7 +329,7 @@ class Upstream:
         return [a[n][0] for n in numbers]
 
     def close(self):
-        self.l.close()
+        stop_listening(self.l)
 
 
 def test_numbers_that_begin_anew_are_noticed():
