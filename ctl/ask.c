@@ -12,6 +12,7 @@
 
 #include "lib/mem.h"
 #include "lib/net.h"
+#include "lib/own.h"
 #include "lib/rpc.h"
 
 extern char **environ;
@@ -46,12 +47,28 @@ static int conclude(int answer, struct buf *last, const struct err *e, struct sh
     return answer == 1 ? CTL_OK : CTL_NO;
 }
 
+/* The socket is there for others: the site may well run. */
+static int no_rights(const char *path, struct show *show)
+{
+    char *dir = xstrdup(path), *slash = strrchr(dir, '/'), name[64], *text;
+
+    if (slash != NULL)
+        *slash = '\0';
+    text = xasprintf("%s: you may not ask there; root may, and the site's user (%s)", path, own_name(dir, name));
+    show_end(show, false, span_of(text));
+    free(text);
+    free(dir);
+    return CTL_NO;
+}
+
 int ask_socket(const char *path, int n, char **words, struct show *show)
 {
     struct buf last = { 0 };
     struct err e = { 0 };
     int fd = net_connect_unix(path, &e), answer;
 
+    if (fd < 0 && (e.sys == EACCES || e.sys == EPERM))
+        return no_rights(path, show);
     if (fd < 0)
         return CTL_DOWN;
     answer = rpc_ask(fd, n, words, on_line, show, &last, &e);
@@ -106,7 +123,11 @@ int ask_stopped(const char *conf, int n, char **words, struct show *show)
     close(out[0]);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
-    if (answer < 0) {                     /* nntpd said why on standard error */
+    if (answer < 0) {
+        if (show_is_json(show))
+            show_end(show, false, SPAN("nntpd could not open the site; it said why on standard error"));
+        else
+            show_end(show, false, SPAN(""));              /* it said why on standard error */
         buf_fini(&last);
         return WIFEXITED(status) && WEXITSTATUS(status) != 0 ? WEXITSTATUS(status) : CTL_NO;
     }

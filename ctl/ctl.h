@@ -29,8 +29,9 @@ void show_text(struct show *s, struct span text);
 void show_end(struct show *s, bool good, struct span text);    /* prints what was kept; the last word */
 void show_free(struct show **s);
 
-/* ctl/init.c: make a site.  Words: DIRECTORY [--name N] [--listen A:P] [--group NAME[=DESCRIPTION]]... */
-int init_site(int n, char **words);
+/* ctl/init.c: make a site.  Words: DIRECTORY [--name N] [--listen A:P] [--group NAME[=DESCRIPTION]]...
+ * Without DIRECTORY: the groups of the site that 'conf' describes.  'given': somebody named 'conf'. */
+int init_site(const char *conf, bool given, int n, char **words);
 
 /* ctl/invite.c: "invite" NAME or "accept" TOKEN, with their options (newsctl.8). */
 struct conf;

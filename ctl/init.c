@@ -22,6 +22,7 @@
 
 struct plan {
     const char *directory, *name, *listen;
+    char       *socket;            /* of a site that may run already; else NULL       */
     struct { struct span name, description; } group[GROUPS_MOST];
     size_t n_groups;
 };
@@ -43,7 +44,8 @@ static const struct { const char *name, *description; } service_groups[] = {
 
 static int usage(void)
 {
-    fputs("usage: newsctl init DIRECTORY [--name NAME] [--listen ADDRESS:PORT] [--group NAME[=DESCRIPTION]]...\n", stderr);
+    fputs("usage: newsctl init DIRECTORY [--name NAME] [--listen ADDRESS:PORT] [--group NAME[=DESCRIPTION]]...\n"
+          "       newsctl [-c FILE] init [--group NAME[=DESCRIPTION]]...\n", stderr);
     return CTL_USAGE;
 }
 
@@ -64,7 +66,7 @@ static const char *default_name(void)
 
 static int read_plan(struct plan *p, int n, char **w)
 {
-    *p = (struct plan){ .name = default_name(), .listen = "127.0.0.1:1119" };
+    *p = (struct plan){ 0 };
     for (int i = 0; i < n; i++) {
         if (w[i][0] != '-') {
             if (p->directory != NULL)
@@ -86,7 +88,7 @@ static int read_plan(struct plan *p, int n, char **w)
             return -1;
         }
     }
-    return p->directory != NULL ? 0 : -1;
+    return 0;
 }
 
 static void write_conf(struct buf *b, const struct plan *p)
@@ -114,7 +116,7 @@ static void write_conf(struct buf *b, const struct plan *p)
         "# A peer is one block; the other side needs one that names us.\n"
         "#peer \"news.friend.net\" {\n"
         "#    address = { \"news.friend.net\" }\n"
-        "#    groups  = { \"*\", \"!local.*\", \"!control\", \"!control.*\", \"!junk\" }\n"
+        "#    groups  = { \"*\", \"!local.*\" }\n"
         "#    send    = true\n"
         "#    accept  = true\n"
         "#}\n", p->name, p->listen);
@@ -126,7 +128,7 @@ static void group_lines(const struct plan *p, struct buf *active, struct buf *ne
         buf_printf(active, "%s 0 1 n\n", service_groups[i].name);
         buf_printf(newsgroups, "%s\t%s\n", service_groups[i].name, service_groups[i].description);
     }
-    for (size_t i = 0; p->n_groups == 0 && i < sizeof first_groups / sizeof *first_groups; i++) {
+    for (size_t i = 0; p->n_groups == 0 && p->socket == NULL && i < sizeof first_groups / sizeof *first_groups; i++) {
         buf_printf(active, "%s 0 1 y\n", first_groups[i].name);
         buf_printf(newsgroups, "%s\t%s\n", first_groups[i].name, first_groups[i].description);
     }
@@ -148,9 +150,11 @@ static int make_groups(const struct plan *p, const char *conf)
     group_lines(p, &active, &newsgroups);
     if (disk_replace(a, buf_data(&active), buf_len(&active), 0644) == 0 &&
         disk_replace(n, buf_data(&newsgroups), buf_len(&newsgroups), 0644) == 0)
-        status = ask_stopped(conf, 4, words, s);
+        status = p->socket != NULL ? ask_socket(p->socket, 4, words, s) : CTL_DOWN;
     else
         fprintf(stderr, "newsctl: %s: %s\n", p->directory, strerror(errno));
+    if (status == CTL_DOWN)
+        status = ask_stopped(conf, 4, words, s);
     (void)disk_unlink(a);
     (void)disk_unlink(n);
     buf_fini(&active);
@@ -161,7 +165,32 @@ static int make_groups(const struct plan *p, const char *conf)
     return status;
 }
 
-int init_site(int n, char **words)
+/* The configuration is there already: the groups of every site, and those that were named. */
+static int init_groups(struct plan *p, const char *file)
+{
+    struct buf errors = { 0 };
+    struct conf *c = conf_read(file, &errors);
+    int status = CTL_USAGE;
+
+    if (c == NULL) {
+        fprintf(stderr, "%.*s", SPAN_F(buf_span(&errors)));
+    } else {
+        p->directory = c->site.directory;
+        p->socket = xasprintf("%s/control.sock", c->site.run_directory);
+        if (disk_mkdirs(p->directory, 0750) == 0) {
+            status = make_groups(p, file);
+        } else {
+            fprintf(stderr, "newsctl: %s: %s\n", p->directory, strerror(errno));
+            status = CTL_NO;
+        }
+        free(p->socket);
+        conf_free(&c);
+    }
+    buf_fini(&errors);
+    return status;
+}
+
+int init_site(const char *conf, bool given, int n, char **words)
 {
     struct buf text = { 0 }, errors = { 0 };
     struct plan p;
@@ -169,8 +198,15 @@ int init_site(int n, char **words)
     char *file;
     int status = CTL_NO;
 
-    if (read_plan(&p, n, words) != 0)
+    if (read_plan(&p, n, words) != 0 || (p.directory == NULL && (p.name != NULL || p.listen != NULL)) ||
+        (p.directory != NULL && given))
         return usage();
+    if (p.directory == NULL)
+        return init_groups(&p, conf);
+    if (p.name == NULL)
+        p.name = default_name();
+    if (p.listen == NULL)
+        p.listen = "127.0.0.1:1119";
     file = xasprintf("%s/nntpd.conf", p.directory);
     write_conf(&text, &p);
     if (access(file, F_OK) == 0) {

@@ -29,7 +29,8 @@ static const struct {
     int         min, max;     /* words after those                                    */
     const char *arguments, *help;
 } commands[] = {
-    { "init",          HERE,    1, 600, "DIRECTORY [--name N] [--listen A:P] [--group NAME[=TEXT]]...", "make a new site" },
+    { "init",          HERE,    0, 600, "[DIRECTORY] [--name N] [--listen A:P] [--group NAME[=TEXT]]...",
+      "make a new site; without DIRECTORY, the first groups of one that is configured" },
     { "status",        RUNNING, 0, 0, "", "what nntpd is doing" },
     { "metrics",       RUNNING, 0, 0, "", "figures of nntpd and feeder, for a monitor (Prometheus' text format)" },
     { "reload",        RUNNING, 0, 0, "", "read the configuration again" },
@@ -66,16 +67,42 @@ static const struct {
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
 
+/* The commands that begin with the word (NULL: all).  Return how many. */
+static int list_commands(FILE *f, const char *word)
+{
+    int told = 0;
+
+    for (size_t i = 0; i < COMMANDS; i++) {
+        size_t n = word != NULL ? strlen(word) : 0;
+        int wide;
+
+        if (n > 0 && (strncmp(commands[i].words, word, n) != 0 || commands[i].words[n] != ' '))
+            continue;
+        wide = fprintf(f, "  %s %s", commands[i].words, commands[i].arguments);
+        fprintf(f, wide > 44 ? "\n%*s%s\n" : "%*s%s\n", wide > 44 ? 46 : 46 - wide, "", commands[i].help);
+        told++;
+    }
+    return told;
+}
+
 static void usage(FILE *f)
 {
     fputs("usage: newsctl [-c FILE] [--json] COMMAND\n\n", f);
-    for (size_t i = 0; i < COMMANDS; i++) {
-        int n = fprintf(f, "  %s %s", commands[i].words, commands[i].arguments);
-
-        fprintf(f, "%*s%s\n", n < 46 ? 46 - n : 2, "", commands[i].help);
-    }
+    list_commands(f, NULL);
     fputs("\nWithout -c: $FRESHET_CONF, ./nntpd.conf, ./var/nntpd.conf, " FRESHET_CONF ".\n"
           "Exit: 0 done, 1 refused or failed, 2 wrong usage, 3 the site does not run.\n", f);
+}
+
+/* No row fits: what was meant? */
+static void no_such(int n, char **w)
+{
+    if (n == 0) {
+        usage(stderr);
+        return;
+    }
+    fprintf(stderr, "newsctl: no such command: %s%s%s\n", w[0], n > 1 ? " " : "", n > 1 ? w[1] : "");
+    if (list_commands(stderr, w[0]) == 0)
+        fputs("newsctl --help lists all commands\n", stderr);
 }
 
 static const char *default_conf(void)
@@ -159,9 +186,26 @@ static int run_here(const struct conf *c, bool json, int n, char **w)
         return status;
     }
     conf_show(c, &text);
-    fwrite(buf_data(&text), 1, buf_len(&text), stdout);
+    show = show_new(json);
+    if (buf_len(&text) > 0)
+        show_text(show, (struct span){ buf_data(&text), buf_len(&text) - 1 });    /* its last newline comes again */
+    show_end(show, true, SPAN(""));
+    show_free(&show);
     buf_fini(&text);
     return CTL_OK;
+}
+
+/* What is wrong with the file, or that there is none. */
+static void bad_conf(const char *file, bool json, struct span errors)
+{
+    static const char which[] = "newsctl: which site?  Say -c FILE, or set FRESHET_CONF; newsctl init DIRECTORY makes a new one\n";
+    struct show *show = show_new(json);
+
+    if (json)
+        show_end(show, false, (struct span){ errors.p, errors.n > 0 ? errors.n - 1 : 0 });
+    else
+        fprintf(stderr, "%.*s%s", SPAN_F(errors), access(file, F_OK) != 0 ? which : "");
+    show_free(&show);
 }
 
 static int run(const char *file, bool json, int row, int n, char **w, int used)
@@ -172,7 +216,8 @@ static int run(const char *file, bool json, int row, int n, char **w, int used)
     int status = CTL_OK;
 
     if (c == NULL) {
-        fprintf(stderr, "%.*s", SPAN_F(buf_span(&errors)));
+        bad_conf(file, json, buf_span(&errors));
+        buf_fini(&errors);
         return CTL_USAGE;
     }
     buf_fini(&errors);
@@ -221,10 +266,10 @@ int main(int argc, char **argv)
         if (row >= 0)
             fprintf(stderr, "usage: newsctl %s %s\n", commands[row].words, commands[row].arguments);
         else
-            usage(stderr);
+            no_such(argc - i, argv + i);
         return CTL_USAGE;
     }
     if (strcmp(commands[row].words, "init") == 0)
-        return init_site(left, argv + i + used);
+        return init_site(file != NULL ? file : default_conf(), file != NULL, left, argv + i + used);
     return run(file != NULL ? file : default_conf(), json, row, argc - i, argv + i, used);
 }

@@ -15,6 +15,7 @@
 
 #include "lib/buf.h"
 #include "lib/mem.h"
+#include "lib/utf8.h"
 
 #define COLUMNS_MAX 32
 
@@ -89,11 +90,12 @@ static void end_bar(struct show *s)
     s->bar = false;
 }
 
+/* As JSON has them: no "007", no ".5". */
 static bool is_number(struct span v)
 {
     size_t i = v.n > 1 && v.p[0] == '-' ? 1 : 0;
 
-    if (v.n == i || (v.n > i + 1 && v.p[i] == '0' && v.p[i + 1] != '.'))
+    if (v.n == i || v.p[i] == '.' || (v.n > i + 1 && v.p[i] == '0' && v.p[i + 1] != '.'))
         return false;
     for (bool dot = false; i < v.n; i++) {
         if (v.p[i] == '.' && !dot && i + 1 < v.n)
@@ -163,18 +165,33 @@ void show_text(struct show *s, struct span text)
     printf("%.*s\n", SPAN_F(text));
 }
 
+/* Octets of the UTF-8 character that 's' begins with; 0: it does not. */
+static size_t character(struct span s)
+{
+    for (size_t n = 1; n <= 4 && n <= s.n; n++)
+        if (utf8_valid((struct span){ s.p, n }))
+            return n;
+    return 0;
+}
+
+/* A description may be of any octets; JSON is UTF-8. */
 static void json_string(const char *p, size_t n)
 {
     putchar('"');
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0, wide; i < n; i += wide) {
         unsigned char c = (unsigned char)p[i];
 
-        if (c == '"' || c == '\\')
+        wide = character((struct span){ p + i, n - i });
+        if (wide == 0) {
+            fputs("\\ufffd", stdout);
+            wide = 1;
+        } else if (c == '"' || c == '\\') {
             printf("\\%c", c);
-        else if (c < 0x20)
+        } else if (c < 0x20) {
             printf("\\u%04x", c);
-        else
-            putchar(c);
+        } else {
+            fwrite(p + i, 1, wide, stdout);
+        }
     }
     putchar('"');
 }

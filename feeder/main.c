@@ -27,6 +27,7 @@
 #include "lib/disk.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "lib/own.h"
 #include "lib/tls.h"
 
 #ifndef FRESHET_CONF
@@ -385,6 +386,8 @@ int main(int argc, char **argv)
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);
+    if (own_become(c->site.directory, false, &e) != 0)
+        die(1, "%s", e.text);
     if (log_level_read(level_name != NULL ? level_name : c->site.log_level, &level) != 0)
         die(2, "no such log level: %s", level_name);
     if (log_open("feeder", level, c->site.log_file, &e) != 0)

@@ -82,14 +82,31 @@ static void on_knock(evutil_socket_t fd, short what, void *arg)
     }
 }
 
+/* What an operator can do about it. */
+static const char *hint(int error, uint16_t port)
+{
+    if (error == EACCES && port < 1024)
+        return " (below port 1024 that is for root, or by CAP_NET_BIND_SERVICE: nntpd(8))";
+    if (error == EADDRINUSE)
+        return " (by whom, says: ss -ltnp)";
+    if (error == EADDRNOTAVAIL)
+        return " (this machine has no such address, or not yet)";
+    return "";
+}
+
 static int add(struct door *d, const struct net_addr *a, bool tls, struct err *e)
 {
     char text[NET_TEXT_MAX];
     struct ear *ear;
     int fd = net_listen(a, BACKLOG, e);
 
-    if (fd < 0)
+    if (fd < 0) {
+        struct err why = *e;
+
+        err_set(e, "%s%s", why.text, hint(why.sys, net_port((const struct sockaddr *)&a->sa)));
+        e->sys = why.sys;
         return -1;
+    }
     ear = xcalloc(1, sizeof *ear);
     ear->d = d;
     ear->fd = fd;
@@ -135,7 +152,7 @@ struct door *door_open(struct event_base *base, const struct conf *c, door_fn *f
     d->again = evtimer_new(base, on_again, d);
     for (size_t i = 0; i < c->n_listen; i++) {
         if (add_one(d, &c->listen[i], e) != 0) {
-            err_prefix(e, "listen %s", c->listen[i].address);
+            err_prefix(e, "listen \"%s\"", c->listen[i].address);
             door_close(&d);
             return NULL;
         }

@@ -15,6 +15,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "lib/own.h"
 #include "nntpd/control.h"
 #include "nntpd/secure.h"
 #include "nntpd/server.h"
@@ -113,6 +114,20 @@ static int check(struct conf **conf, const struct arguments *a)
     return good ? 0 : 2;
 }
 
+/* Root's part ends here, but for the ports: all that is written, run and listened to is the site's. */
+static void leave_root(const struct conf *c, const struct arguments *a)
+{
+    char name[64];
+    struct err e;
+
+    if (own_become(c->site.directory, !a->once && !a->check, &e) != 0)
+        die(1, "%s", e.text);
+    if (access(c->file, R_OK) == 0)
+        return;
+    fprintf(stderr, "%s: the site's user, %s, cannot read it\n", c->file, own_name(c->site.directory, name));
+    exit(2);
+}
+
 int main(int argc, char **argv)
 {
     struct arguments a = read_arguments(argc, argv);
@@ -127,6 +142,7 @@ int main(int argc, char **argv)
         return 2;
     }
     buf_fini(&errors);
+    leave_root(conf, &a);
     if (a.check)
         return check(&conf, &a);
     signal(SIGPIPE, SIG_IGN);
@@ -145,5 +161,7 @@ int main(int argc, char **argv)
     else
         nntpd_run(n);
     nntpd_close(&n);
+    if (!a.once)
+        log_msg(LOG_NOTICE, "stopped");
     return status;
 }

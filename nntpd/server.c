@@ -271,10 +271,11 @@ static void on_signal(evutil_socket_t sig, short what, void *arg)
         return;
     }
     log_reopen();
-    if (nntpd_reload(n, &errors, &restart) != 0)
-        log_msg(LOG_ERROR, "%.*s", SPAN_F(buf_span(&errors)));
-    else if (buf_len(&restart) > 0)
-        log_msg(LOG_WARNING, "needs a restart: %.*s", SPAN_F(buf_span(&restart)));
+    if (nntpd_reload(n, &errors, &restart) != 0) {
+        log_lines(LOG_ERROR, buf_span(&errors));
+        child_reload(n->child);            /* its log file was moved away, too */
+    }
+    log_lines(LOG_WARNING, buf_span(&restart));
     buf_fini(&errors);
     buf_fini(&restart);
 }

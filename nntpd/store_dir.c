@@ -41,7 +41,7 @@ static int take_lock(struct store *s, struct err *e)
         return err_sys(e, "%s", path);
     n = pread(s->lock_fd, pid, sizeof pid - 1, 0);
     pid[n > 0 ? strcspn(pid, "\n") : 0] = '\0';
-    return err_set(e, "%s: the site is in use by process %s", s->dir, pid[0] != '\0' ? pid : "?");
+    return err_set(e, "%s: the site is in use by process %s (newsctl stop ends nntpd)", s->dir, pid[0] != '\0' ? pid : "?");
 }
 
 static bool has_segments(const struct store *s)
