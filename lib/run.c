@@ -18,6 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define READS_MOST 32                /* of what it says, before time is looked at again */
+
 extern char **environ;
 
 struct child { pid_t pid; int pidfd, out, errors; };
@@ -92,6 +94,7 @@ static void kill_child(struct child *c)
     int status;
 
     kill(-c->pid, SIGKILL);
+    kill(c->pid, SIGKILL);                       /* it may have left its group */
     end_child(c, &status);
 }
 
@@ -133,16 +136,16 @@ static int begin(const struct run *o, struct child *c, struct err *e)
     return 0;
 }
 
-/* Read what there is; false: nothing more will come. */
+/* Read what there is, but not for ever; false: nothing more will come. */
 static bool hear(int fd, struct buf *says)
 {
-    char p[1024];
-    ssize_t n;
+    char p[4096];
+    ssize_t n = 1;
 
-    while ((n = read(fd, p, sizeof p)) > 0)
+    for (int i = 0; i < READS_MOST && (n = read(fd, p, sizeof p)) > 0; i++)
         if (buf_len(says) < RUN_SAYS_MOST)
             buf_add(says, p, buf_len(says) + (size_t)n > RUN_SAYS_MOST ? RUN_SAYS_MOST - buf_len(says) : (size_t)n);
-    return n < 0 && (errno == EAGAIN || errno == EINTR);
+    return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
 /* NULL when it has ended; else why it was not waited for. */

@@ -137,6 +137,23 @@ static void input_that_nobody_reads_and_output_without_end_do_no_harm(void **sta
     free(big);
 }
 
+/* Some that talk faster than they are listened to. */
+static void talk_without_end_does_not_make_it_last(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("for i in 1 2 3 4; do cat /dev/zero & done; wait", SPAN(""), 300000, -1), -1);
+    assert_string_equal(why.text, "/bin/sh took too long and was ended");
+    assert_int_equal(buf_len(&end.says), RUN_SAYS_MOST);
+}
+
+static void one_that_left_its_group_is_ended_as_well(void **state)
+{
+    (void)state;
+    assert_int_equal(shell("exec python3 -c 'import os, time; os.setpgid(0, os.getpgid(os.getppid())); time.sleep(600)'",
+                           SPAN(""), 1000000, -1), -1);
+    assert_string_equal(why.text, "/bin/sh took too long and was ended");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -145,6 +162,8 @@ int main(void)
         cmocka_unit_test(one_that_takes_too_long_is_ended_with_its_children), cmocka_unit_test(closing_ends_it),
         cmocka_unit_test(what_it_leaves_behind_is_not_waited_for),
         cmocka_unit_test(input_that_nobody_reads_and_output_without_end_do_no_harm),
+        cmocka_unit_test(talk_without_end_does_not_make_it_last),
+        cmocka_unit_test(one_that_left_its_group_is_ended_as_well),
     };
     int rc = cmocka_run_group_tests(tests, NULL, NULL);
 
