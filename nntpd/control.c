@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -22,6 +23,8 @@
 #include "lib/rpc.h"
 #include "nntpd/control_int.h"
 
+#define PATIENCE_US 3000000         /* for those that are being answered at the end */
+
 struct control {
     struct nntpd *n;
     char        *path;
@@ -30,10 +33,16 @@ struct control {
     struct lock  lock;              /* "control.count": how many threads answer   */
     struct cond  none;
     int          answering;
+    TAILQ_HEAD(, caller) callers;
     atomic_bool  closing;
 };
 
-struct caller { struct control *c; int fd; };
+struct caller {
+    TAILQ_ENTRY(caller) link;       /* with the lock held                          */
+    struct control *c;
+    int  fd;
+    bool asked;                     /* with the lock held: its request has come    */
+};
 
 static void cmd_status(struct request *r);
 static void cmd_metrics(struct request *r);
@@ -236,8 +245,14 @@ static void *serve_caller(void *arg)
     char *line = xmalloc(RPC_LINE_MAX + 1), *words[RPC_WORDS_MAX];
     size_t n = read_request(caller->fd, line, words);
 
+    lock_get(&c->lock);
+    caller->asked = true;
+    lock_put(&c->lock);
     if (n > 0)
         (void)answer(c->n, words, (int)n, caller->fd, &c->closing);
+    lock_get(&c->lock);
+    TAILQ_REMOVE(&c->callers, caller, link);
+    lock_put(&c->lock);
     close(caller->fd);
     free(line);
     free(caller);
@@ -257,8 +272,9 @@ static void accept_one(struct control *c)
     if (fd < 0)
         return;
     caller = xcalloc(1, sizeof *caller);
-    *caller = (struct caller){ c, fd };
+    *caller = (struct caller){ .c = c, .fd = fd };
     lock_get(&c->lock);
+    TAILQ_INSERT_TAIL(&c->callers, caller, link);
     c->answering++;
     lock_put(&c->lock);
     thread_start(&t, "control", serve_caller, caller);
@@ -291,10 +307,22 @@ struct control *control_open(struct nntpd *n, const char *path, struct err *e)
     c->path = xstrdup(path);
     c->wake = eventfd(0, EFD_CLOEXEC);
     need(c->wake >= 0);
+    TAILQ_INIT(&c->callers);
     lock_init(&c->lock, "control.count");
     cond_init(&c->none);
     thread_start(&c->thread, "control", listen_loop, c);
     return c;
+}
+
+/* Who has asked nothing yet shall not keep us; who has asked is given time, then what
+ * it hears breaks off, and long work with it.  With the lock held. */
+static void hang_up(struct control *c, bool all)
+{
+    struct caller *caller;
+
+    TAILQ_FOREACH(caller, &c->callers, link)
+        if (all || !caller->asked)
+            (void)shutdown(caller->fd, all ? SHUT_RDWR : SHUT_RD);
 }
 
 void control_close(struct control **control)
@@ -308,8 +336,10 @@ void control_close(struct control **control)
     need(write(c->wake, &one, sizeof one) == sizeof one);
     pthread_join(c->thread, NULL);
     lock_get(&c->lock);
+    hang_up(c, false);
     while (c->answering > 0)
-        cond_wait(&c->none, &c->lock);
+        if (cond_wait_us(&c->none, &c->lock, PATIENCE_US) != 0)
+            hang_up(c, true);
     lock_put(&c->lock);
     close(c->fd);
     close(c->wake);

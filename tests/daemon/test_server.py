@@ -120,6 +120,24 @@ def stopping_says_400_to_those_who_are_connected():
     s.stop()
 
 
+def operators_who_ask_nothing_or_do_not_listen_keep_no_site_from_stopping():
+    s = one(LOCAL)
+    with open(os.path.join(s.dir, "active"), "w") as f:
+        f.writelines("a.%d.%s 0 1 y\n" % (i, "x" * 200) for i in range(4000))
+    s.ctl("group", "import", f.name)
+    s.start()
+    callers = []
+    for words in (b"", b"stat", b"group list"):              # one says nothing, one breaks off, one does not read
+        c = socket.socket(socket.AF_UNIX)
+        c.connect(os.path.join(s.dir, "run", "control.sock"))
+        c.sendall(words.replace(b" ", b"\t") + (b"\n" if b" " in words else b""))
+        callers.append(c)
+    assert callers[2].recv(1)                                # its answer is larger than what a socket holds
+    s.stop()
+    for c in callers:
+        c.close()
+
+
 def articles_sent_before_the_stop_are_answered_or_not_stored():
     s = one(peers=['peer "me" { address = { "127.0.0.1" } accept = true }']).start()
     arts = [make_article() for _ in range(300)]
@@ -267,6 +285,7 @@ if __name__ == "__main__":
           reload_of_a_bad_file_changes_nothing,
           sighup_reloads_too,
           stopping_says_400_to_those_who_are_connected,
+          operators_who_ask_nothing_or_do_not_listen_keep_no_site_from_stopping,
           articles_sent_before_the_stop_are_answered_or_not_stored,
           client_that_shuts_its_side_still_gets_all_answers,
           article_over_the_limit_is_read_to_its_end_and_refused,
