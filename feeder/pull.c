@@ -159,7 +159,7 @@ void pull_conf(struct pull *p, const struct conf_peer *conf, bool changed)
         return;
     free(p->groups);
     p->groups = joined(&conf->pull);
-    p->start = 0;
+    p->ended_at[0] = '\0';
     pull_run_free(&p->run);
     pull_flush(p);
 }

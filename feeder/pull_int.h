@@ -44,7 +44,7 @@ struct pull {
     char     last_error[400];
     int64_t  last_error_us;
     uint64_t runs, n_groups, not_here;     /* the last run's: groups, and those we have not */
-    size_t   start;                        /* the group that the next run begins with       */
+    char     ended_at[PULL_NAME_MOST + 1]; /* the group that ended the last run: the next begins behind it */
     uint64_t n[PULL_COUNTS];
     struct { char name[40]; uint64_t n; } verdict[PULL_VERDICTS];
     size_t   n_verdicts;

@@ -5,6 +5,7 @@
  * in the next turn.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,7 +35,8 @@ void run_fail(struct pull_run *r, const char *why)
     if (r->over)
         return;
     pull_trouble(r->p, why);
-    r->p->start = r->at + 1;               /* so that a group that ends a run keeps no other waiting */
+    if (r->step >= STEP_GROUP && r->at < r->n_group)           /* so that it keeps no other waiting */
+        snprintf(r->p->ended_at, sizeof r->p->ended_at, "%s", r->group[r->at].name);
     over(r, false);
 }
 
@@ -97,10 +99,19 @@ static void add_group(struct pull_run *r, struct span name, const struct pull_ra
 
 /* ---- which of them do we have? ---- */
 
+/* Behind the group that ended the last run, if it is there. */
+static size_t first_group(const struct pull_run *r)
+{
+    for (size_t i = 0; r->p->ended_at[0] != '\0' && i < r->n_group; i++)
+        if (strcmp(r->group[i].name, r->p->ended_at) == 0)
+            return i + 1;
+    return 0;
+}
+
 static void carries_known(struct pull_run *r)
 {
     struct run_group *all = xcalloc(r->n_group + 1, sizeof *all);
-    size_t n = 0, start = r->n_group > 0 ? r->p->start % r->n_group : 0;
+    size_t n = 0, start = first_group(r);
 
     for (size_t i = 0; i < r->n_group; i++) {
         struct run_group *g = &r->group[(start + i) % r->n_group];
@@ -238,7 +249,7 @@ void run_next_group(struct pull_run *r, bool first)
             run_group_begin(r);
             return;
         }
-    r->p->start = 0;
+    r->p->ended_at[0] = '\0';
     r->step = STEP_QUIT;
     pull_link_quit(r->link);
 }

@@ -429,6 +429,47 @@ def test_damage_harms_nothing_but_itself():
     up.close()
 
 
+def test_groups_that_end_runs_keep_no_others_waiting():
+    up = Upstream()
+    for n in range(20):
+        up.add("misc.away%d" % n, [1])                         # not carried here, but in the list
+    ids = {g: up.add(g, [1]) for g in ("misc.a", "misc.b", "misc.c", "misc.d", "misc.e")}
+
+    def trick(line, out):
+        if line in ("GROUP misc.b", "GROUP misc.c"):
+            raise EOFError
+        return out
+    up.trick = trick
+    down = down_site(up.port, groups=tuple(ids)).start()
+    wait_for("the first run", lambda: runs(down) >= 1)
+    for _ in range(3):
+        pull_now(down)
+    for g in ("misc.a", "misc.d", "misc.e"):
+        assert ids_in(down, g) == ids[g], (g, up.heard)
+    up.trick = None
+    pull_now(down)
+    assert ids_in(down, "misc.b") + ids_in(down, "misc.c") == ids["misc.b"] + ids["misc.c"]
+    down.stop()
+    up.close()
+
+
+def test_two_servers_that_have_the_same_do_not_end_each_others_runs():
+    one, two = Upstream(), Upstream()
+    ids = one.add("misc.test", range(1, 601))
+    two.groups["misc.test"] = one.groups["misc.test"]
+    down = down_site(one.port, pull_first="1000")
+    down.peers.append(down.peers[0].replace(str(one.port), str(two.port)).replace("up.test", "too.test"))
+    down.write_conf()
+    down.start()
+    wait_for("the first runs", lambda: runs(down) >= 1 and runs(down, "too.test") >= 1)
+    assert sorted(ids_in(down, "misc.test")) == sorted(ids)
+    assert show(down, "pull error") == "" and show(down, "pull error", "too.test") == "", down.log_text()[-2000:]
+    assert int(show(down, "pulled")) + int(show(down, "pulled", "too.test")) == len(ids)
+    down.stop()
+    one.close()
+    two.close()
+
+
 def test_an_article_that_ends_the_connection_is_left_out_after_three_times():
     up = Upstream()
     ids = up.add("misc.test", range(1, 6))
