@@ -425,6 +425,7 @@ void tls_names(const struct stream *s, struct buf *out)
     size_t was = buf_len(out);
     GENERAL_NAMES *names;
     char common[256];
+    int n;
 
     if (cert == NULL)
         return;
@@ -432,8 +433,9 @@ void tls_names(const struct stream *s, struct buf *out)
     for (int i = 0; i < sk_GENERAL_NAME_num(names); i++)
         put_name(out, sk_GENERAL_NAME_value(names, i));
     GENERAL_NAMES_free(names);
-    if (buf_len(out) == was &&
-        X509_NAME_get_text_by_NID(X509_get_subject_name(cert), NID_commonName, common, sizeof common) > 0) {
+    n = X509_NAME_get_text_by_NID(X509_get_subject_name(cert), NID_commonName, common, sizeof common);
+    /* one with a NUL in it, or cut off, would be another's name */
+    if (buf_len(out) == was && n > 0 && n < (int)sizeof common - 1 && (size_t)n == strlen(common)) {
         for (char *p = common; *p != '\0'; p++)
             if ((unsigned char)*p < ' ' || *p == 127)
                 *p = '?';

@@ -129,6 +129,45 @@ static void a_certificate_without_names_is_called_by_its_subject(void **state)
     both_close(&a, &b);
 }
 
+/* Read to its NUL, the subject of this one is another's. */
+static void a_subject_with_nul_or_longer_than_a_name_is_nobody(void **state)
+{
+    static const int sizes[] = { 19, 300 };
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct buf names = { 0 };
+        char text[301];
+        struct party p;
+        struct tls_facts f;
+        struct tls *t;
+        struct end a, b;
+        X509_NAME *subject;
+
+        memset(text, 'x', sizeof text);
+        memcpy(text, "news.test\0.evil.test", i == 0 ? 19 : 9);
+        make(&p, "veiled", &ca, NULL, -1, 365);
+        subject = X509_get_subject_name(p.cert);
+        X509_NAME_ENTRY_free(X509_NAME_delete_entry(subject, 0));
+        ASN1_STRING_TABLE_add(NID_commonName, 1, 400, 0, 0);
+        X509_NAME_add_entry_by_NID(subject, NID_commonName, MBSTRING_ASC, (unsigned char *)text, sizes[i], -1, 0);
+        assert_true(X509_sign(p.cert, ca.key, EVP_sha256()) > 0);
+        save("veiled", &p);
+        t = context(false, "veiled", "ca", false);
+        secured(&a, &b, at_server_asking, t, &anybody);
+        tls_facts(a.s, &f);
+        assert_true(f.cert_good);
+        tls_names(a.s, &names);
+        if (buf_len(&names) != 0)
+            fail_msg("it is called %.*s", SPAN_F(buf_span(&names)));
+        buf_fini(&names);
+        tls_unref(&t);
+        unmake(&p);
+        both_close(&a, &b);
+    }
+    ASN1_STRING_TABLE_cleanup();
+}
+
 /* --- contexts ----------------------------------------------------------- */
 
 static void write_file(const char *name, const char *text)
@@ -254,7 +293,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_client_takes_only_the_server_that_it_wants), T(a_wish_that_cannot_be_is_refused_at_once),
         T(a_server_that_asks_knows_its_clients), T(a_server_without_authorities_knows_fingerprints_alone),
-        T(a_certificate_without_names_is_called_by_its_subject), T(what_is_wrong_with_the_files_is_told),
+        T(a_certificate_without_names_is_called_by_its_subject), T(a_subject_with_nul_or_longer_than_a_name_is_nobody), T(what_is_wrong_with_the_files_is_told),
         T(a_key_with_a_passphrase_is_refused_without_asking), T(a_context_knows_its_own_days_and_fingerprint),
         T(a_stream_outlives_its_context), T(fingerprints_are_read_in_all_their_forms),
     };
