@@ -109,10 +109,10 @@ static bool is_number(struct span v)
 /* Cells of a text column: a code point is one wide (names in other scripts line up well enough). */
 static size_t width_of(struct span v)
 {
-    size_t w = 0;
+    size_t w = 0, n;
 
-    for (size_t i = 0; i < v.n; i++)
-        w += ((unsigned char)v.p[i] & 0xc0) != 0x80;
+    for (; v.n > 0; v = span_from(v, n > 0 ? n : 1), w++)
+        n = utf8_harmless(v);
     return w;
 }
 
@@ -126,12 +126,35 @@ void show_columns(struct show *s, const struct span *name, size_t n)
     }
 }
 
+/* Other people's words (a peer's reply, a group's description) come here: what a terminal
+ * would act upon is shown as question marks. */
+static void put(FILE *f, struct span v, const char *keep)
+{
+    while (v.n > 0) {
+        size_t n = utf8_harmless(v);
+
+        if (n == 0 && (v.p[0] == '\0' || strchr(keep, v.p[0]) == NULL))
+            fputc('?', f);
+        else
+            fwrite(v.p, 1, n = n > 0 ? n : 1, f);
+        v = span_from(v, n > 0 ? n : 1);
+    }
+}
+
+#define LINES "\t\n"                  /* text may have several */
+
 static void live_row(const struct span *value, size_t n)
 {
-    for (size_t i = 0; i + 1 < n; i++)
-        printf("%-*.*s ", i == 0 ? 13 : 5, SPAN_F(value[i]));
-    if (n > 0)
-        printf("%.*s\n", SPAN_F(value[n - 1]));
+    for (size_t i = 0; i + 1 < n; i++) {
+        int wide = i == 0 ? 13 : 5, has = (int)width_of(value[i]);
+
+        put(stdout, value[i], "");
+        printf("%*s", has < wide ? wide - has + 1 : 1, "");
+    }
+    if (n > 0) {
+        put(stdout, value[n - 1], "");
+        putchar('\n');
+    }
     fflush(stdout);
 }
 
@@ -162,7 +185,8 @@ void show_text(struct show *s, struct span text)
         return;
     }
     end_bar(s);
-    printf("%.*s\n", SPAN_F(text));
+    put(stdout, text, LINES);
+    putchar('\n');
 }
 
 /* Octets of the UTF-8 character that 's' begins with; 0: it does not. */
@@ -232,9 +256,10 @@ static void put_cell(const struct show *s, size_t k, const char *v, bool last)
     int pad = (int)(s->width[k] - width_of(span_of(v)));
 
     if (s->number[k])
-        printf("%*s%s", pad, "", v);
-    else
-        printf("%s%*s", v, last ? 0 : pad, "");
+        printf("%*s", pad, "");
+    put(stdout, span_of(v), "");
+    if (!s->number[k])
+        printf("%*s", last ? 0 : pad, "");
     fputs(last ? "\n" : "  ", stdout);
 }
 
@@ -258,6 +283,9 @@ void show_end(struct show *s, bool good, struct span text)
     }
     end_table(s);
     fflush(stdout);
-    if (text.n > 0)
-        fprintf(good ? stdout : stderr, "%s%.*s\n", good ? "" : "newsctl: ", SPAN_F(text));
+    if (text.n > 0) {
+        fputs(good ? "" : "newsctl: ", good ? stdout : stderr);
+        put(good ? stdout : stderr, text, LINES);
+        fputc('\n', good ? stdout : stderr);
+    }
 }
