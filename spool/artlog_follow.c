@@ -118,6 +118,12 @@ static int look(struct log_reader *r, size_t n, struct span *b, struct err *e)
     return 0;
 }
 
+static int damaged(const struct log_reader *r, struct err *e)
+{
+    return err_set(e, "log: segment %u at %llu: record %llu is damaged", r->s->number, (unsigned long long)r->offset,
+                   (unsigned long long)r->seq);
+}
+
 /* The record at the reader's offset: its size, and its first n octets (all of it if n is 0).
  * b->n 0: it is not there, the segment ends here. */
 static int bytes_here(struct log_reader *r, size_t n, struct span *b, struct err *e)
@@ -137,7 +143,9 @@ static int bytes_here(struct log_reader *r, size_t n, struct span *b, struct err
     want = n != 0 && n < size ? n : size;
     if (look(r, want, b, e) != 0)
         return -1;
-    b->n = b->n < want ? 0 : want;
+    if (b->n < want)                     /* what is published is whole */
+        return damaged(r, e);
+    b->n = want;
     return 0;
 }
 
@@ -157,8 +165,7 @@ static int step_over(struct log_reader *r, struct err *e)
         fault = b.n == had ? RECORD_BAD : record_read_head(&rec, b, r->seq, NULL, 0, &data_at, &size);
     }
     if (fault != RECORD_OK)
-        return err_set(e, "log: segment %u at %llu: record %llu is damaged", r->s->number,
-                       (unsigned long long)r->offset, (unsigned long long)r->seq);
+        return damaged(r, e);
     segment_mark(r->s, r->seq, r->offset);
     r->offset += size;
     r->seq++;
@@ -227,8 +234,7 @@ static int read_here(struct log_reader *r, struct span b, struct record *rec, st
         fault = RECORD_OK;
     }
     if (fault != RECORD_OK)
-        return err_set(e, "log: segment %u at %llu: record %llu is damaged", r->s->number,
-                       (unsigned long long)r->offset, (unsigned long long)r->seq);
+        return damaged(r, e);
     *pos = (struct log_pos){ .segment = r->s->number, .offset = r->offset, .size = (uint32_t)size };
     segment_mark(r->s, r->seq, r->offset);
     r->offset += size;

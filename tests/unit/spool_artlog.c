@@ -347,6 +347,47 @@ static void damaged_data_does_not_stop_a_reader_a_damaged_header_can_be_skipped(
     artlog_close(&l);
 }
 
+/* What is published is there: a length that leads out of the file is damage, not the segment's end. */
+static void a_record_that_is_cut_short_is_no_end_of_its_segment(void **state)
+{
+    for (int way = 0; way < 2; way++) {
+        const char *dir = kit_path("cut%d", way);
+        struct kit_told t;
+        struct artlog *l = kit_log_recovered(dir, 5000, &t);
+        struct log_reader *in;
+        struct log_pos pos, at;
+        struct record r;
+        struct err e = { 0 };
+        char *path = kit_segment(dir, 1);
+        int fd;
+
+        (void)state;
+        assert_int_equal(kit_append(l, 1, 4, 1000, &pos, &e), 0);
+        assert_int_equal(artlog_sync(l, &e), 0);
+        kit_put(l, 5, 4, 1000);
+        assert_true((fd = open(path, O_RDWR)) >= 0);
+        in = log_reader_new(l, 2, &e);
+        assert_int_equal(log_reader_next(in, &r, &at, &e), 1);
+        log_reader_free(&in);
+        if (way == 0)
+            assert_int_equal(pwrite(fd, "\x7f", 1, (off_t)(at.offset + at.size) + 27), 1);     /* of data's length */
+        else
+            assert_int_equal(ftruncate(fd, (off_t)(at.offset + at.size) + 200), 0);
+        in = log_reader_new(l, 2, &e);
+        assert_int_equal(log_reader_next(in, &r, &at, &e), 1);
+        assert_int_equal(log_reader_next(in, &r, &at, &e), -1);
+        assert_int_equal(log_reader_next(in, &r, &at, &e), -1);
+        assert_int_equal(log_reader_seq(in), 3);
+        log_reader_free(&in);
+        in = log_reader_new(l, 4, &e);           /* walking over it */
+        assert_int_equal(log_reader_next(in, &r, &at, &e), -1);
+        log_reader_free(&in);
+        close(fd);
+        free(path);
+        artlog_close(&l);
+    }
+}
+
 static void a_time_finds_the_first_record_that_arrived_then(void **state)
 {
     struct kit_told t;
@@ -488,6 +529,7 @@ int main(void)
         cmocka_unit_test(missing_segments_are_stepped_over),
         cmocka_unit_test(punched_data_is_told_as_gone),
         cmocka_unit_test(damaged_data_does_not_stop_a_reader_a_damaged_header_can_be_skipped),
+        cmocka_unit_test(a_record_that_is_cut_short_is_no_end_of_its_segment),
         cmocka_unit_test(a_time_finds_the_first_record_that_arrived_then),
         cmocka_unit_test(every_segment_begins_with_a_snapshot_durable_before_its_records),
         cmocka_unit_test(records_lie_beyond_four_gigabytes),
