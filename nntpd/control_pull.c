@@ -30,10 +30,12 @@
 #define TAG_MOST   32
 #define AWAY_MOST  128                     /* articles being stored; beyond it nothing is read */
 #define LOOK_US    200000                  /* how often: is the site closing?                  */
+#define NO_PEER    "no peer of that name with pull"
 #define TAKE_MOST  (UINT64_C(1) << 31)     /* what article-max can be, and dots                */
 
 struct pulling {
     struct request      *r;
+    const struct conf   *conf;             /* in force when last looked at; the next two are its */
     struct intake_rules *rules;
     const struct conf_peer *peer;
     char                *source;
@@ -208,10 +210,36 @@ static void read_article(struct pulling *p, struct buf *in)
         take_read(p);
 }
 
+static const struct conf_peer *find_peer(const struct conf *c, const char *name)
+{
+    for (size_t i = 0; i < c->n_peer; i++)
+        if (strcmp(c->peer[i].name, name) == 0 && c->peer[i].pull.n > 0)
+            return &c->peer[i];
+    return NULL;
+}
+
+/* A dialogue may last for hours: what a reload has changed holds for the next article. */
+static bool look_at_conf(struct pulling *p)
+{
+    const struct conf *now = nntpd_conf(p->r->n);
+
+    if (now == p->conf)
+        return true;
+    p->conf = now;
+    intake_rules_unref(&p->rules);
+    p->rules = nntpd_rules(p->r->n);
+    p->peer = find_peer(now, p->r->word[0]);
+    return p->peer != NULL;
+}
+
 static void on_take(struct pulling *p, char **word, size_t n)
 {
     uint64_t size;
 
+    if (!look_at_conf(p)) {
+        end(p, NO_PEER);
+        return;
+    }
     if (n != 4 || strlen(word[1]) > TAG_MOST || strlen(word[2]) > MSGID_MAX ||
         span_u64(span_of(word[3]), &size) != 0 || size == 0 || size > TAKE_MOST) {
         end(p, "take: TAG, MESSAGE-ID and SIZE are wanted");
@@ -219,7 +247,7 @@ static void on_take(struct pulling *p, char **word, size_t n)
     }
     p->reading = true;
     p->left = p->size = size;
-    p->too_big = size > nntpd_conf(p->r->n)->site.article_max;
+    p->too_big = size > p->conf->site.article_max;
     strcpy(p->tag, word[1]);
     strcpy(p->id, word[2]);
 }
@@ -302,28 +330,21 @@ static void talk(struct pulling *p)
     event_free(look);
 }
 
-static const struct conf_peer *find_peer(const struct conf *c, const char *name)
-{
-    for (size_t i = 0; i < c->n_peer; i++)
-        if (strcmp(c->peer[i].name, name) == 0 && c->peer[i].pull.n > 0)
-            return &c->peer[i];
-    return NULL;
-}
-
 void control_pull(struct request *r)
 {
-    struct pulling p = { .r = r, .peer = find_peer(nntpd_conf(r->n), r->word[0]) };
+    struct pulling p = { .r = r };
     int fd;
 
-    if (r->closing == NULL || p.peer == NULL) {
-        rpc_error(&r->out, "%s: no peer of that name with pull", r->word[0]);
+    if (r->closing == NULL || !look_at_conf(&p)) {
+        rpc_error(&r->out, "%s: " NO_PEER, r->word[0]);
+        intake_rules_unref(&p.rules);
         return;
     }
     if ((fd = fcntl(r->fd, F_DUPFD_CLOEXEC, 0)) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) != 0) {
         rpc_error(&r->out, "pull: no descriptor to be had");
+        intake_rules_unref(&p.rules);
         return;
     }
-    p.rules = nntpd_rules(r->n);
     p.source = xasprintf("pull %s", p.peer->name);
     if ((p.base = event_base_new()) == NULL)
         die(1, "pull: no event loop");

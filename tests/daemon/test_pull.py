@@ -62,6 +62,29 @@ def test_door_takes_articles_as_from_the_peer():
     s.stop()
 
 
+def test_door_goes_by_the_configuration_in_force():
+    s = Site("door3.test", [PULLED % ""], groups=["misc.test", "misc.not"], site="article-max = 100K post-max = 2K")
+    s.start()
+    d = Door(s, "up.test")
+    assert d.first == ["R", "ready", str(100 << 10)], d.first
+    (mid, wire), (other, then_wanted), (large, too_large) = make_article(), make_article(groups="misc.not"), make_article(body=("x" * 70 + "\r\n") * 50)
+    s.peers[0] = s.peers[0].replace(', "!misc.not"', "")
+    s.site = "article-max = 2K post-max = 2K"
+    s.write_conf()
+    s.ctl("reload")
+    for tag, i, w in (("1", mid, wire), ("2", other, then_wanted), ("3", large, too_large)):
+        d.take(tag, i, w)
+    got = {a[2]: a[3] for a in (d.hear() for _ in range(3))}
+    assert got == {"1": "stored", "2": "stored", "3": "refused"}, got
+    s.peers.clear()
+    s.write_conf()
+    s.ctl("reload")
+    d.take("4", *make_article())
+    assert d.hear() == ["ER", "no peer of that name with pull"]
+    d.close()
+    s.stop()
+
+
 def test_door_ends_what_it_does_not_understand():
     s = Site("door2.test", [PULLED % ""])
     s.start()
