@@ -38,6 +38,6 @@ struct conf;
 int invite_command(const struct conf *c, int n, char **words, struct show *show);
 
 /* ctl/user.c: add, passwd, del, off, on (a name), list (NULL). */
-int user_command(const char *users_file, const char *verb, const char *name, struct show *show);
+int user_command(const struct conf *c, const char *verb, const char *name, struct show *show);
 
 #endif

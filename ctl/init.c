@@ -215,7 +215,7 @@ int init_site(const char *conf, bool given, int n, char **words)
         fprintf(stderr, "%.*s", SPAN_F(buf_span(&errors)));
     } else {
         conf_free(&c);
-        if (disk_mkdirs(p.directory, 0755) != 0 || disk_replace(file, buf_data(&text), buf_len(&text), 0644) != 0)
+        if (disk_mkdirs(p.directory, 0750) != 0 || disk_replace(file, buf_data(&text), buf_len(&text), 0640) != 0)
             fprintf(stderr, "newsctl: %s: %s\n", file, strerror(errno));
         else if ((status = make_groups(&p, file)) == CTL_OK)
             printf("The site %s is in %s; it will serve on %s.\n", p.name, p.directory, p.listen);

@@ -175,7 +175,7 @@ static int run_here(const struct conf *c, bool json, int n, char **w)
 
     if (strcmp(w[0], "user") == 0) {
         show = show_new(json);
-        status = user_command(c->site.users_file, w[1], n > 2 ? w[2] : NULL, show);
+        status = user_command(c, w[1], n > 2 ? w[2] : NULL, show);
         show_free(&show);
         return status;
     }

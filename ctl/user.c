@@ -8,6 +8,7 @@
 #include "ctl/ctl.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #include "conf/conf.h"
+#include "ctl/ask.h"
 #include "lib/disk.h"
 #include "lib/mem.h"
 #include "lib/users.h"
@@ -25,6 +27,7 @@
 
 struct work {
     const char *path;
+    const char *socket;             /* nntpd's                                 */
     const char *name;               /* NULL: list                              */
     struct span text;               /* of the file, as it is                   */
     struct show *show;
@@ -115,9 +118,10 @@ static char *new_hash(struct show *show)
 
 /* --- commands ---------------------------------------------------------------- */
 
-/* Put the user's new line (NULL: none) into the file. */
-static int save(const struct work *w, const char *line, const char *done)
+/* Put the user's new line (NULL: none) into the file; with 'out', who is logged in by the old one has to go. */
+static int save(const struct work *w, const char *line, bool out_too, const char *done)
 {
+    char *words[] = { (char[]){ "user" }, (char[]){ "out" }, (char *)(uintptr_t)w->name };
     struct buf out = { 0 };
     char text[400];
     struct err e;
@@ -128,12 +132,13 @@ static int save(const struct work *w, const char *line, const char *done)
     buf_fini(&out);
     if (rc != 0)
         return no(w->show, "%s", e.text);
-    snprintf(text, sizeof text, "%s %s", w->name, done);
+    out_too = out_too && ask_quietly(w->socket, 3, words);
+    snprintf(text, sizeof text, "%s %s%s", w->name, done, out_too ? "; connections with the old login are ended" : "");
     show_end(w->show, true, span_of(text));
     return CTL_OK;
 }
 
-static int save_hash(const struct work *w, const char *flags, const char *done)
+static int save_hash(const struct work *w, const char *flags, bool out_too, const char *done)
 {
     char *hash, *line;
     int rc;
@@ -143,7 +148,7 @@ static int save_hash(const struct work *w, const char *flags, const char *done)
     if ((hash = new_hash(w->show)) == NULL)
         return CTL_NO;
     line = xasprintf("%s:%s:%s", w->name, hash, flags);
-    rc = save(w, line, done);
+    rc = save(w, line, out_too, done);
     free(hash);
     free(line);
     return rc;
@@ -155,7 +160,7 @@ static int user_add(const struct work *w)
 
     if (users_find(w->text, span_of(w->name), &hash, &flags))
         return no(w->show, "%s is there already (newsctl user passwd %s: another password)", w->name, w->name);
-    return save_hash(w, "", "may log in");
+    return save_hash(w, "", false, "may log in");
 }
 
 static int missing(const struct work *w)
@@ -171,14 +176,14 @@ static int user_passwd(const struct work *w)
     if (!users_find(w->text, span_of(w->name), &hash, &flags))
         return missing(w);
     off = span_eq(flags, SPAN("off"));
-    return save_hash(w, off ? "off" : "", off ? "has another password (but may not log in: off)" : "has another password");
+    return save_hash(w, off ? "off" : "", true, off ? "has another password (but may not log in: off)" : "has another password");
 }
 
 static int user_del(const struct work *w)
 {
     struct span hash, flags;
 
-    return users_find(w->text, span_of(w->name), &hash, &flags) ? save(w, NULL, "is removed") : missing(w);
+    return users_find(w->text, span_of(w->name), &hash, &flags) ? save(w, NULL, true, "is removed") : missing(w);
 }
 
 static int set_flag(const struct work *w, const char *flag, const char *done)
@@ -190,7 +195,7 @@ static int set_flag(const struct work *w, const char *flag, const char *done)
     if (!users_find(w->text, span_of(w->name), &hash, &flags))
         return missing(w);
     line = xasprintf("%s:%.*s:%s", w->name, SPAN_F(hash), flag);
-    rc = save(w, line, done);
+    rc = save(w, line, flag[0] != '\0', done);
     free(line);
     return rc;
 }
@@ -239,21 +244,23 @@ static int run(struct work *w, int (*todo)(const struct work *))
     return rc;
 }
 
-int user_command(const char *users_file, const char *verb, const char *name, struct show *show)
+int user_command(const struct conf *c, const char *verb, const char *name, struct show *show)
 {
     static const struct { const char *verb; int (*run)(const struct work *); } verbs[] = {
         { "add", user_add }, { "passwd", user_passwd }, { "del", user_del }, { "off", user_off }, { "on", user_on }, { "list", user_list },
     };
-    struct work w = { .path = users_file, .name = name, .show = show };
+    char socket[PATH_MAX];
+    struct work w = { .path = c->site.users_file, .socket = socket, .name = name, .show = show };
     struct err e;
     int lock, rc;
 
+    snprintf(socket, sizeof socket, "%s/control.sock", c->site.run_directory);
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
         if (strcmp(verbs[i].verb, verb) != 0)
             continue;
         if (name == NULL)
             return run(&w, verbs[i].run);
-        if ((lock = users_lock(users_file, &e)) < 0)
+        if ((lock = users_lock(w.path, &e)) < 0)
             return no(show, "%s", e.text);
         rc = run(&w, verbs[i].run);
         close(lock);

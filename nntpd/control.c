@@ -48,6 +48,7 @@ static void cmd_status(struct request *r);
 static void cmd_metrics(struct request *r);
 static void cmd_reload(struct request *r);
 static void cmd_stop(struct request *r);
+static void cmd_user_out(struct request *r);
 
 const struct control_command control_commands[] = {
     { "status",       cmd_status,           0, 0 },
@@ -66,6 +67,7 @@ const struct control_command control_commands[] = {
     { "import",       control_import,       1, RPC_WORDS_MAX },
     { "export",       control_export,       1, 2 },
     { "pull",         control_pull,         1, 1 },
+    { "user out",     cmd_user_out,         1, 1 },
     { NULL,           NULL,                 0, 0 }
 };
 
@@ -154,6 +156,13 @@ static void cmd_stop(struct request *r)
     rpc_ok(&r->out, "stopping");
     control_send(r);
     nntpd_stop(r->n);
+}
+
+/* newsctl user has changed the file: who is logged in by what it held has to go. */
+static void cmd_user_out(struct request *r)
+{
+    nntpd_user_out(r->n, r->word[0]);
+    rpc_ok(&r->out, "%s", "");
 }
 
 /* The row whose words the request begins with; *used is how many. */

@@ -55,6 +55,17 @@ static const char *when(int64_t us, char out[40])
     return out;
 }
 
+/* In one word (RFC 3339), to the microsecond: whoever compares two sites' logs wants it. */
+static const char *moment(int64_t us, char out[40])
+{
+    time_t t = (time_t)(us / 1000000);
+    struct tm tm;
+    size_t n = strftime(out, 40, "%Y-%m-%dT%H:%M:%S", gmtime_r(&t, &tm));
+
+    snprintf(out + n, 40 - n, ".%06dZ", (int)(us % 1000000));
+    return out;
+}
+
 /* The stages of an article that is here, as they would go now. */
 static void explain_kept(struct request *r, const struct record *rec)
 {
@@ -67,7 +78,7 @@ static void explain_kept(struct request *r, const struct record *rec)
     intake_explain(nntpd_store(r->n), rules, &from, rec->data, &lines);
     rest = buf_span(&lines);
     while (rest.n > 0 && span_next(&rest, '\n', &line))
-        if (line.n > 0)
+        if (line.n > 0 && !span_starts(line, SPAN("history:")))      /* "duplicate", of course: it is here */
             rpc_text(&r->out, "  %.*s", SPAN_F(line));
     buf_fini(&lines);
     intake_rules_unref(&rules);
@@ -164,7 +175,8 @@ void control_why(struct request *r)
         rpc_error(&r->out, "%s is on its way just now", r->word[0]);
         return;
     case HIS_NEW:
-        rpc_error(&r->out, "%s has never been offered, or was refused for a reason that is not remembered", r->word[0]);
+        rpc_error(&r->out, "%s is not known here: never offered, mailed to a moderator, or refused for a reason "
+                  "that is not remembered (the log of nntpd tells each refusal)", r->word[0]);
         return;
     case HIS_ASK:
     case HIS_FAILED:
@@ -193,16 +205,15 @@ void control_cancel(struct request *r)
 static void put_record(struct request *r, const struct record *rec, const struct log_pos *pos)
 {
     struct buf numbers = { 0 };
-    char seq[24], arrived[24], size[24];
+    char seq[24], arrived[40], size[24];
     char *source = xstrndup(rec->source.p, rec->source.n);
     char *id = xstrndup(rec->msgid.len > 0 && rec->data.n > 0 ? rec->data.p + rec->msgid.at : "",
                         rec->data.n > 0 ? rec->msgid.len : 0);
 
-    snprintf(arrived, sizeof arrived, "%" PRId64, rec->arrived_us);
     snprintf(seq, sizeof seq, "%" PRIu64, rec->seq);
     snprintf(size, sizeof size, "%" PRIu32, pos->size);
     put_numbers(&numbers, store_groups(nntpd_store(r->n)), rec);
-    rpc_fields(&r->out, "R", arrived, seq, kind_name(rec->kind), size, source, buf_data(&numbers), id, NULL);
+    rpc_fields(&r->out, "R", moment(rec->arrived_us, arrived), seq, kind_name(rec->kind), size, source, buf_data(&numbers), id, NULL);
     buf_fini(&numbers);
     free(source);
     free(id);
@@ -227,7 +238,7 @@ void control_log_list(struct request *r)
         rpc_error(&r->out, "%s", e.text);
         return;
     }
-    rpc_fields(&r->out, "C", "arrived-us", "sequence", "kind", "octets", "source", "numbers", "message-id", NULL);
+    rpc_fields(&r->out, "C", "arrived", "sequence", "kind", "octets", "source", "numbers", "message-id", NULL);
     while (count-- > 0 && !r->gone && (rc = log_reader_next(reader, &rec, &pos, &e)) == 1) {
         put_record(r, &rec, &pos);
         if (buf_len(&r->out) > 65536)

@@ -185,6 +185,12 @@ int nntpd_reload(struct nntpd *n, struct buf *errors, struct buf *restart)
     return c != NULL ? 0 : -1;
 }
 
+void nntpd_user_out(struct nntpd *n, const char *user)
+{
+    for (unsigned i = 0; i < n->n_worker; i++)
+        worker_user_out(n->worker[i], user);
+}
+
 struct intake_rules *nntpd_rules(struct nntpd *n)
 {
     struct intake_rules *r;

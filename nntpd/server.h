@@ -1,7 +1,7 @@
 /* server.h - listeners, workers, reload, stop.
  *
  * Threads:  main calls all of it; each worker runs an event loop with its
- *           sessions; the control threads may call nntpd_reload and read.
+ *           sessions; the control threads may call nntpd_reload, nntpd_user_out and read.
  */
 #ifndef NNTPD_SERVER_H
 #define NNTPD_SERVER_H
@@ -25,6 +25,9 @@ void nntpd_close(struct nntpd **n);
 /* Read the file again; on errors nothing changes and 'errors' holds the lines.
  * 'restart' gets what can only change with a restart. */
 int nntpd_reload(struct nntpd *n, struct buf *errors, struct buf *restart);
+
+/* End the connections of a user whose password or right to log in has gone. */
+void nntpd_user_out(struct nntpd *n, const char *user);
 
 struct store *nntpd_store(struct nntpd *n);
 struct lane  *nntpd_lane(struct nntpd *n);

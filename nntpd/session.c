@@ -543,6 +543,11 @@ const struct sockaddr *session_from(const struct session *s)
     return (const struct sockaddr *)&s->who.from.sa;
 }
 
+const char *session_user(const struct session *s)
+{
+    return s->who.user;
+}
+
 bool session_alive(const struct session *s)
 {
     return !session_dead(s);

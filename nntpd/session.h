@@ -77,6 +77,9 @@ const struct sockaddr *session_from(const struct session *s);
  * close (shutdown, no longer allowed). */
 void session_end(struct session *s, const char *reason);
 
+/* The user who has logged in; NULL: nobody. */
+const char *session_user(const struct session *s);
+
 /* End it now, without a word. */
 void session_kill(struct session *s, const char *reason);
 

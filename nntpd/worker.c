@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/queue.h>
 
 #include "lib/lock.h"
@@ -44,6 +45,7 @@ struct rules_mail {
     struct who *who;
     struct tls *tls;
 };
+struct user_mail { struct mail mail; struct worker *w; char user[]; };
 struct stop_mail { struct mail mail; struct worker *w; };
 
 /* --- sessions ---------------------------------------------------------- */
@@ -111,6 +113,33 @@ void worker_rules(struct worker *w, const struct conf *conf, struct intake_rules
 
     *n = (struct rules_mail){ { .deliver = change }, w, conf, intake_rules_ref(rules), who_ref(who), tls_ref(tls) };
     mailbox_post(w->house.home, &n->mail);
+}
+
+/* --- a user who has to go ---------------------------------------------- */
+
+static void user_out(struct mail *m)
+{
+    struct user_mail *u = (struct user_mail *)m;
+    struct visit *next;
+
+    for (struct visit *v = LIST_FIRST(&u->w->visits); v != NULL; v = next) {
+        const char *user = session_user(v->s);
+
+        next = LIST_NEXT(v, link);     /* ending one frees no other */
+        if (user != NULL && strcmp(user, u->user) == 0)
+            session_end(v->s, "your login is not valid any more");
+    }
+    free(u);
+}
+
+void worker_user_out(struct worker *w, const char *user)
+{
+    struct user_mail *u = xmalloc(sizeof *u + strlen(user) + 1);
+
+    u->mail = (struct mail){ .deliver = user_out };
+    u->w = w;
+    strcpy(u->user, user);
+    mailbox_post(w->house.home, &u->mail);
 }
 
 /* --- the end ----------------------------------------------------------- */

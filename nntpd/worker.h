@@ -37,6 +37,9 @@ void worker_take(struct worker *w, int fd, const struct net_addr *from, bool tls
 void worker_rules(struct worker *w, const struct conf *conf, struct intake_rules *rules, struct who *who,
                   struct tls *tls);
 
+/* Say 400 to the sessions of a user who may not log in any more. */
+void worker_user_out(struct worker *w, const char *user);
+
 /* Say 400 to all sessions, wait for what is under way, and end. */
 void worker_stop(struct worker *w);
 void worker_join(struct worker *w);

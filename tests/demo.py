@@ -3,6 +3,7 @@
 
 Every site is a real one in a directory of its own: nntpd, feeder, log, database.
 """
+import calendar
 import collections
 import os
 import sys
@@ -12,6 +13,11 @@ from kit import *  # noqa: E402
 
 N = int(os.environ.get("ARTICLES", "300"))
 NAMES = ["alder.example", "birch.example", "cedar.example"]
+
+
+def micros(moment):
+    """Microseconds since 1970 of a time in newsctl log list."""
+    return calendar.timegm(time.strptime(moment[:19], "%Y-%m-%dT%H:%M:%S")) * 1000000 + int(moment[20:26])
 
 
 def main_demo():
@@ -55,8 +61,8 @@ def main_demo():
         for l in s.ctl("log", "list").splitlines():
             w = l.split()
             if len(w) >= 2 and w[-1].startswith("<"):
-                arrived[k][w[-1]] = int(w[0])
-    print("\n%-14s  %-46s %9s %12s %12s" % ("posted at", "Path at the site that got it", "articles", "median ms", "slowest ms"))
+                arrived[k][w[-1]] = micros(w[0])
+    print("\n%-14s  %-66s %9s %12s %12s" % ("posted at", "Path at the site that got it", "articles", "median ms", "slowest ms"))
     ways = collections.defaultdict(list)
     for k, (s, c) in enumerate(zip(sites, clients)):
         for m in mids:
@@ -65,7 +71,7 @@ def main_demo():
                 ways[NAMES[posted[m]], path].append((arrived[k][m] - arrived[posted[m]][m]) / 1000.0)
     for (origin, path), t in sorted(ways.items()):
         t.sort()
-        print("%-14s  %-46s %9d %12.2f %12.2f" % (origin, path, len(t), t[len(t) // 2], t[-1]))
+        print("%-14s  %-66s %9d %12.2f %12.2f" % (origin, path, len(t), t[len(t) // 2], t[-1]))
     total = sum(len(t) for t in ways.values())
     print("\n%d articles posted in %.2f s; %d copies arrived at the other sites, the last %.0f ms after the last post."
           % (N, done - start, total, (flooded - done) * 1000))

@@ -70,6 +70,27 @@ def users_come_and_go_while_the_site_runs():
     s.stop()
 
 
+def who_may_not_log_in_any_more_is_sent_away_at_once():
+    s = one().start()
+    for name in ("wilma", "fred"):
+        user(s, "add", name, "x")
+    fred = login(s, "fred", "x")[0]
+    for verb, password in (("off", None), ("passwd", "y"), ("del", None)):
+        c, r = login(s, "wilma", "x")
+        assert r.startswith("281 "), r
+        said = user(s, verb, "wilma", password)
+        assert "connections with the old login are ended" in said, said
+        assert c.line().startswith("400 ") and c.f.readline() == b""
+        assert fred.cmd("GROUP misc.test").startswith("211 ")
+        if verb == "passwd":
+            user(s, "passwd", "wilma", "x")
+        user(s, "on", "wilma", check=False)
+    said = user(s, "add", "wilma", "x")
+    assert "ended" not in said, said
+    s.stop()
+    assert "ended" not in user(s, "off", "wilma")       # nobody is there to end them
+
+
 def newsctl_tells_what_it_does_not_do():
     s = one()
     user(s, "add", "wilma", "x")
@@ -295,7 +316,7 @@ def a_reload_of_the_configuration_reads_users_of_another_file():
     s.stop()
 
 
-main([users_come_and_go_while_the_site_runs, newsctl_tells_what_it_does_not_do,
+main([users_come_and_go_while_the_site_runs, who_may_not_log_in_any_more_is_sent_away_at_once, newsctl_tells_what_it_does_not_do,
       a_damaged_line_is_told_with_its_number_and_others_log_in, newsctl_reads_a_password_from_a_terminal_without_echo,
       passwords_are_in_no_log, many_log_in_at_once_and_all_are_answered, the_program_says_yes_with_a_name_no_or_what_is_neither,
       a_program_that_is_not_there_is_later_not_no, a_program_that_takes_too_long_is_ended, a_site_that_stops_waits_for_no_program,
