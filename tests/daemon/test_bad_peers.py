@@ -155,7 +155,10 @@ def goes_on_after(bad, why, times=1, body="words\r\n", **k):
         s.ctl("peer", "flush", "bad.test", check=False)
         time.sleep(0.1)
         return set(p.got) >= mids
-    wait_for("all articles", all_there, 40)
+    try:
+        wait_for("all articles", all_there, 40)
+    except AssertionError as e:
+        raise AssertionError("%s: %d of %d are there; %s" % (e, len(p.got), N, dict(books(s))))
     assert set(p.got) == mids and max(p.got.values()) == 1
     wait_for("nothing in flight", lambda: books(s)["lag"] == 0)
     b = books(s)
