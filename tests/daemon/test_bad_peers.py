@@ -51,7 +51,8 @@ class Bad:
         return new
 
     def close(self):
-        for s in [self.l] + self.open:
+        stop_listening(self.l)
+        for s in self.open:
             s.close()
 
 
