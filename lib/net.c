@@ -125,6 +125,13 @@ bool net_is_loopback(const struct sockaddr *sa)
     return false;
 }
 
+bool net_same_host(const struct sockaddr *a, const struct sockaddr *b)
+{
+    uint8_t of_a[16], of_b[16];
+
+    return to_bits(a, of_a) && to_bits(b, of_b) && memcmp(of_a, of_b, sizeof of_a) == 0;
+}
+
 /* ::ffff:a.b.c.d; the bits may lie anywhere. */
 static bool is_mapped(const uint8_t bits[16])
 {

@@ -37,6 +37,7 @@ bool net_cidr_has(const struct net_cidr *c, const struct sockaddr *sa);
 #define NET_TEXT_MAX 64
 const char *net_text(const struct sockaddr *sa, char out[NET_TEXT_MAX]);
 bool net_is_loopback(const struct sockaddr *sa);      /* of either family; ::ffff:127.0.0.1 too */
+bool net_same_host(const struct sockaddr *a, const struct sockaddr *b);   /* whatever the ports */
 /* Whom one counts as one: an IPv4 address, the first 64 bits of an IPv6 address (who
  * has one has 2^64 of them).  Octets written to 'key'; 0: it is no such address. */
 size_t net_household(const struct sockaddr *sa, uint8_t key[16]);

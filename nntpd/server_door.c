@@ -88,15 +88,24 @@ static void tell_crowd(struct nntpd *n, const struct net_addr *from, unsigned mo
             net_text((const struct sockaddr *)&from->sa, text), most);
 }
 
+/* From the address that it came to: a tunnel or proxy on this machine stands for many. */
+static bool is_here(int fd, const struct net_addr *from)
+{
+    struct net_addr to = { .len = sizeof to.sa };
+
+    return getsockname(fd, (struct sockaddr *)&to.sa, &to.len) == 0 &&
+           net_same_host((const struct sockaddr *)&from->sa, (const struct sockaddr *)&to.sa);
+}
+
 /* Is there room for one more from there?  Then it is counted. */
-static bool enter(struct nntpd *n, const struct conf *c, const struct net_addr *from)
+static bool enter(struct nntpd *n, const struct conf *c, int fd, const struct net_addr *from)
 {
     const struct sockaddr *sa = (const struct sockaddr *)&from->sa;
     unsigned most = c->site.connections_per_address;
 
     if (share_knock(n->shares, sa, most, clock_mono_us()))
         return true;
-    if (is_peer(n, from))
+    if (is_here(fd, from) || is_peer(n, from))
         return share_knock(n->shares, sa, 0, clock_mono_us());
     tell_crowd(n, from, most);
     return false;
@@ -119,7 +128,7 @@ void nntpd_knock(int fd, const struct net_addr *from, bool tls, void *arg)
         turn_away(n, fd, tls, "400 Too many connections, please come back later\r\n");
         return;
     }
-    if (!enter(n, c, from)) {
+    if (!enter(n, c, fd, from)) {
         turn_away(n, fd, tls, "400 Too many connections from your address\r\n");
         return;
     }

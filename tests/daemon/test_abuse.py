@@ -151,19 +151,21 @@ def greeting(c):
 def one_address_has_so_many_connections_and_no_more():
     s = one(site="connections-per-address = 50", extra='peer "friend.example" { address = { "127.0.0.9" } }').start()
     wait_for("the kit's own to be gone", lambda: int(s.status("connections")) == 0)
-    here = [dial(s) for _ in range(60)]
-    assert [greeting(c) for c in here] == [b"200"] * 50 + [b"400"] * 10
+    there = [dial(s, source="127.0.0.4") for _ in range(60)]
+    assert [greeting(c) for c in there] == [b"200"] * 50 + [b"400"] * 10
     others = [dial(s, source="127.0.0.5") for _ in range(60)]
     assert [greeting(c) for c in others] == [b"200"] * 50 + [b"400"] * 10
     peer = [dial(s, source="127.0.0.9") for _ in range(60)]
     assert [greeting(c) for c in peer] == [b"200"] * 60
-    for c in here[:5]:
+    tunnel = [dial(s) for _ in range(60)]             # from the address that it goes to: this machine itself
+    assert [greeting(c) for c in tunnel] == [b"200"] * 60
+    for c in there[:5]:
         c.close()
-    wait_for("room", lambda: int(s.status("connections")) == 155)
-    assert [greeting(dial(s)) for _ in range(1)] == [b"200"]
+    wait_for("room", lambda: int(s.status("connections")) == 215)
+    assert greeting(dial(s, source="127.0.0.4")) == b"200"
     assert int(s.status("connections_turned_away")) == 20
     assert s.log_text().count("the others are turned away") == 1
-    for c in here + others + peer:
+    for c in there + others + peer + tunnel:
         c.close()
     s.stop()
 
@@ -171,7 +173,7 @@ def one_address_has_so_many_connections_and_no_more():
 def ten_thousand_connections_of_one_address_leave_room_for_others():
     s = lean(one(tls=True, site="tls-handshake = 10m\n"))
     before = rss(s)
-    crowd = [dial(s, s.tls_port if i % 2 else s.port) for i in range(10000)]
+    crowd = [dial(s, s.tls_port if i % 2 else s.port, source="127.0.0.4") for i in range(10000)]
     other = dial(s, source="127.0.0.5")
     with other.makefile("rb") as f:
         assert f.readline().startswith(b"200 ")

@@ -295,9 +295,28 @@ static void a_name_too_long_for_a_unix_socket_is_told(void **state)
     assert_non_null(strstr(e.text, "too long"));
 }
 
+static void hosts_are_the_same_whatever_port_and_form(void **state)
+{
+    static const struct { const char *a, *b; bool same; } rows[] = {
+        { "192.0.2.1", "192.0.2.1", true }, { "192.0.2.1", "::ffff:192.0.2.1", true },
+        { "192.0.2.1", "192.0.2.2", false }, { "2001:db8::1", "2001:db8:0::1", true },
+        { "2001:db8::1", "2001:db8::2", false }, { "::1", "127.0.0.1", false },
+    };
+    struct net_addr a, b;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_int_equal(net_literal(rows[i].a, 1, &a), 0);
+        assert_int_equal(net_literal(rows[i].b, 2, &b), 0);
+        if (net_same_host((struct sockaddr *)&a.sa, (struct sockaddr *)&b.sa) != rows[i].same)
+            fail_msg("row %zu: %s, %s", i, rows[i].a, rows[i].b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hosts_are_the_same_whatever_port_and_form),
         cmocka_unit_test(addresses_with_ports_are_read_or_refused_with_a_reason),
         cmocka_unit_test(ranges_hold_what_is_in_them_whatever_the_family),
         cmocka_unit_test(what_is_no_range_is_refused),
