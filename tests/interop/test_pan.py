@@ -92,7 +92,7 @@ def pan(way):
             assert "\t%s\n" % shown in text, (shown, text)
         # an article, and an answer to it
         p.press("g", lambda: "misc.test" in p.do("getwindowname", p.main), "the group")
-        p.press("n", p.articles, "an article")
+        p.press("ctrl+n", p.articles, "an article")
         p.press("f", lambda: len(p.windows()) > 1, "the composer")
         composer = [w for w in p.windows() if w != p.main][0]
         p.key("ctrl+End", composer)
@@ -105,7 +105,7 @@ def pan(way):
         assert plain(header(a, "Subject")) == "Re: " + plain(header(s.c.article(parent), "Subject")), a
         # the rest
         for n in range(2, 14):
-            p.press("n", lambda: len(p.articles()) >= n, "article %d" % n)
+            p.press("ctrl+n", lambda: len(p.articles()) >= n, "article %d" % n)
         text = lambda: b"".join(p.articles()).replace(b"\r\n", b"\n")
         for words in (b"What everybody shall show.\n.a dot at the beginning\ncaf", ("%s f\xfcr alle" % SHOWN).encode("utf-8"),
                       b"Twice there, stored once."):
