@@ -142,6 +142,33 @@ static size_t behind_block(const struct text *t, size_t at, size_t *open)
     return text_mark(t, *open) == '{' ? text_behind_brace(t, *open) : 0;
 }
 
+/* Does the word at 'at' stand behind a whole "KEY = VALUE" on its line? */
+static bool behind_value(const struct text *t, size_t at)
+{
+    return at >= 3 && text_is_word(t, at - 1) && text_mark(t, at - 2) == '=' && t->token[at - 1].line == t->token[at].line;
+}
+
+/* What somebody may have meant who wrote this where "KEY = VALUE" should stand. */
+static void stray(struct finder *f, size_t at)
+{
+    const struct text *t = f->t;
+    const char *word = text_is_word(t, at) ? text_word(t, at) : NULL;
+    int line = t->token[at].line;
+    size_t n = word != NULL ? strlen(word) : 0;
+
+    if (behind_value(t, at) && word != NULL)
+        errors_add(f->errors, line, "\"%s\" behind the value of %s: a value is one word, or a text in quotes, or a list { a, b }",
+                   word, text_word(t, at - 3));
+    else if (behind_value(t, at) && text_mark(t, at) == ',')
+        errors_add(f->errors, line, "%s: a list stands in braces: { a, b }", text_word(t, at - 3));
+    else if (n > 1 && word[n - 1] == ':')
+        errors_add(f->errors, line, "\"%s\": KEY = VALUE should stand here, with = and not :", word);
+    else if (word != NULL)
+        errors_add(f->errors, line, "\"%s\": KEY = VALUE should stand here", word);
+    else
+        errors_add(f->errors, line, "%c: KEY = VALUE should stand here", text_mark(t, at));
+}
+
 /* Tell what stands where "KEY = VALUE" should; return where the next one may begin. */
 static size_t no_setting(struct finder *f, struct block_text *b, size_t at, size_t end)
 {
@@ -152,10 +179,8 @@ static size_t no_setting(struct finder *f, struct block_text *b, size_t at, size
     b->broken = true;
     if (text_is_word(t, at) && text_mark(t, at + 1) == '=')
         errors_add(f->errors, line, text_mark(t, at + 2) == '{' ? "%s: the list is not closed" : "%s: a value is missing", key);
-    else if (text_is_word(t, at))
-        errors_add(f->errors, line, "\"%s\": KEY = VALUE should stand here", key);
     else
-        errors_add(f->errors, line, "%c: KEY = VALUE should stand here", text_mark(t, at));
+        stray(f, at);
     while (++at < end && !(text_is_word(t, at) && text_mark(t, at + 1) == '='))
         ;
     return at;

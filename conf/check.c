@@ -324,7 +324,8 @@ static void check_peer(struct check *k, const struct conf_peer *p)
         wrong(k, NULL, "peer \"%s\": a name of letters, digits, dots and hyphens is wanted", p->name);
     for (size_t i = 0; block_has(k->block, "address") && i < p->address.n; i++)
         if (net_cidr_read(p->address.v[i], &cidr) != 0 && !host_name(p->address.v[i]))
-            wrong(k, "address", "address: \"%s\" is no address, network or host name", p->address.v[i]);
+            wrong(k, "address", "address: \"%s\" is no address, network or host name%s", p->address.v[i],
+                  host_and_port(p->address.v[i]) ? " (a port stands in connect)" : "");
     if (p->send && p->connect == NULL)
         wrong(k, "send", "where to send to? The first address is a network; say connect = \"host:119\"");
     if (p->article_max > k->c->site.article_max && k->c->site.article_max > 0)
@@ -358,7 +359,7 @@ static void check_access(struct check *k, const struct conf_access *a)
             wrong(k, NULL, "access \"%s\": control characters in the name", a->name);
     for (size_t i = 0; i < a->from.n; i++)
         if (strcmp(a->from.v[i], "*") != 0 && net_cidr_read(a->from.v[i], &cidr) != 0)
-            wrong(k, "from", "from: \"%s\" is no address, network, or *", a->from.v[i]);
+            wrong(k, "from", "from: \"%s\" is no address, network (192.0.2.0/24), or *", a->from.v[i]);
     check_wildmats(k, "user", &a->user, false);
     check_certificates(k, &a->certificate);
     check_wildmats(k, "read", &a->read, false);

@@ -44,10 +44,15 @@ static struct { struct reading *r; struct block_text *block; } now;
 __attribute__((format(printf, 2, 0)))
 static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 {
+    const char *hint = "";
     char text[512];
 
     vsnprintf(text, sizeof text, fmt, ap);
-    errors_add(&now.r->errors, now.block->line + cfg->line - 1, "%s", text);
+    if (strcmp(text, "unexpected token ','") == 0)
+        hint = " (a value is missing before it)";
+    else if (strncmp(text, "unexpected token", 16) == 0)
+        hint = " (is a comma missing before it?)";
+    errors_add(&now.r->errors, now.block->line + cfg->line - 1, "%s%s", text, hint);
     now.block->broken = true;
 }
 
@@ -60,7 +65,9 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt)
     struct err e;
 
     if (s != NULL && text != NULL && setting_check(s, text, &e) != 0) {
-        errors_add(&now.r->errors, now.block->line + cfg->line - 1, "%s: %s", s->key, e.text);
+        bool end = text[0] != '\0' && text[strlen(text) - 1] == ';';
+
+        errors_add(&now.r->errors, now.block->line + cfg->line - 1, "%s: %s%s", s->key, e.text, end ? " (no ; ends a setting)" : "");
         now.block->wrong = true;
     }
     return 0;
@@ -287,7 +294,8 @@ struct conf *conf_read(const char *file, struct buf *errors)
         free(text);
         return NULL;
     }
-    c = conf_read_text(file, text, errors);
+    /* some editors put a byte order mark in front */
+    c = conf_read_text(file, strncmp(text, "\xef\xbb\xbf", 3) == 0 ? text + 3 : text, errors);
     free(text);
     return c;
 }

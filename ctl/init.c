@@ -100,6 +100,7 @@ static void write_conf(struct buf *b, const struct plan *p)
         "\n"
         "site \"%s\" {\n"
         "    directory = \".\"                # articles, database, cursors\n"
+        "    local-groups = { \"local.*\" }   # these never leave, whatever a peer's groups say\n"
         "#   organization = \"Example forum\"\n"
         "#   complaints = \"abuse@example.org\"\n"
         "}\n"
@@ -116,7 +117,7 @@ static void write_conf(struct buf *b, const struct plan *p)
         "# A peer is one block; the other side needs one that names us.\n"
         "#peer \"news.friend.net\" {\n"
         "#    address = { \"news.friend.net\" }\n"
-        "#    groups  = { \"*\", \"!local.*\" }\n"
+        "#    groups  = { \"*\" }\n"
         "#    send    = true\n"
         "#    accept  = true\n"
         "#}\n", p->name, p->listen);

@@ -57,7 +57,7 @@ int net_addr_read(const char *text, struct net_addr *a, bool *both, struct err *
         return net_literal("0.0.0.0", (uint16_t)port, a);
     }
     if (net_literal(host, (uint16_t)port, a) != 0)
-        return err_set(e, "\"%s\" is not a literal address", host);
+        return err_set(e, "\"%s\" is not a literal address, as 192.0.2.1, [2001:db8::1], or * for all", host);
     return 0;
 }
 

@@ -115,9 +115,9 @@ static int load_own(struct tls *t, const struct tls_options *o, const char **at,
     if (readable(o->cert, at, "cert", e) != 0 || readable(o->key, at, "key", e) != 0)
         return -1;
     if (SSL_CTX_use_certificate_chain_file(t->ctx, o->cert) != 1)
-        return wrong(e, at, "cert", o->cert, "not a certificate that can be used");
+        return wrong(e, at, "cert", o->cert, "not a certificate that can be used (PEM, BEGIN CERTIFICATE)");
     if (SSL_CTX_use_PrivateKey_file(t->ctx, o->key, SSL_FILETYPE_PEM) != 1)
-        return wrong(e, at, "key", o->key, "not a key that can be used");
+        return wrong(e, at, "key", o->key, "not a key that can be used (PEM, BEGIN PRIVATE KEY, no passphrase)");
     if (SSL_CTX_check_private_key(t->ctx) != 1)
         return wrong(e, at, "key", o->key, "does not fit the certificate");
     cert = SSL_CTX_get0_certificate(t->ctx);

@@ -17,6 +17,7 @@
 #include "lib/mem.h"
 #include "lib/own.h"
 #include "nntpd/control.h"
+#include "nntpd/outside.h"
 #include "nntpd/secure.h"
 #include "nntpd/server.h"
 
@@ -101,6 +102,7 @@ static int check(struct conf **conf, const struct arguments *a)
     enum secure s = secure_make(*conf, clock_now_us(), NULL, &told);
     bool good = s == SECURE_GOOD || s == SECURE_SOON;
 
+    outside_look(*conf, &told);
     fprintf(stderr, "%.*s", SPAN_F(buf_span(&told)));
     if (a->show) {
         conf_show(*conf, &text);

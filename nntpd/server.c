@@ -37,6 +37,7 @@
 #include "nntpd/listen.h"
 #include "nntpd/logins.h"
 #include "nntpd/metrics_http.h"
+#include "nntpd/outside.h"
 #include "nntpd/resolve.h"
 #include "nntpd/secure.h"
 #include "nntpd/server_int.h"
@@ -342,12 +343,23 @@ static int open_control(struct nntpd *n, struct err *e)
     return n->control != NULL ? 0 : -1;
 }
 
+/* What will not work, while somebody still looks. */
+static void warn_outside(const struct conf *c)
+{
+    struct buf told = { 0 };
+
+    outside_look(c, &told);
+    log_lines(LOG_WARNING, buf_span(&told));
+    buf_fini(&told);
+}
+
 static int open_doors(struct nntpd *n, struct err *e)
 {
     const struct conf *c = nntpd_conf(n);
 
     if ((n->base = event_base_new()) == NULL)
         return err_set(e, "cannot make an event loop");
+    warn_outside(c);
     n->home = mailbox_new(n->base);
     n->letters = letters_new();
     n->guests = guests_new(c->site.queue_bytes / 2);

@@ -82,6 +82,30 @@ def wrong_words_are_told_with_what_is_right():
     s.stop()
 
 
+def what_the_configuration_names_is_looked_for():
+    s = Site("names.test", groups=[])
+    full = ('site "names.test" { directory = "%s" %%s }\nlisten "127.0.0.1:0" {}\naccess "a" { user = "*" read = "*" }\n' % s.dir)
+    for settings, want in [
+            ("", ""), ('motd-file = "/nonexistent/motd"', "motd-file: /nonexistent/motd: No such file"),
+            ('login-program = "/nonexistent/x"', "login-program: /nonexistent/x: No such file"),
+            ('login-program = "/etc"', "login-program: /etc: Is a directory"), ('login-program = "/bin/true"', ""),
+            ('sendmail = "/nonexistent/x -t"', ""),
+            ('moderators = "*:a@b.example" sendmail = "/nonexistent/x -t"', "sendmail: /nonexistent/x: No such file"),
+            ('log-file = "/nonexistent/x/log"', "log-file: /nonexistent/x: No such file"), ('log-file = "new.log"', ""),
+            ('log-file = "/proc/1/x"', "log-file: ")]:
+        with open(s.conf, "w") as f:
+            f.write(full % settings)
+        r = run(os.path.join(BIN, "nntpd"), "-c", s.conf, "-t")
+        assert r.returncode == 0 and r.stdout == s.conf + ": good\n", (settings, r)
+        assert (want in r.stderr and r.stderr.startswith(s.conf)) if want else r.stderr == "", (settings, r)
+    with open(s.conf, "w") as f:
+        f.write((full % 'motd-file = "/nonexistent"').replace(s.dir, s.dir + "/a/b").replace(":0", ":%d" % s.port))
+    s.start(wait=False)                                  # it makes its directory, and says what is missing
+    wait_for("the start", lambda: "serves" in s.log_text())
+    assert "warning: %s: motd-file: /nonexistent: No such file" % s.conf in s.log_text(), s.log_text()
+    s.stop()
+
+
 def news_site(name):
     """A site whose directory belongs to the user news; None when we cannot give it away, or there is no such user."""
     try:
@@ -223,6 +247,7 @@ def a_copy_of_a_running_site_is_restored_whole():
 
 
 if __name__ == "__main__":
-    main([every_command_answers_in_json, wrong_words_are_told_with_what_is_right, a_site_that_root_starts_runs_as_its_owner,
+    main([every_command_answers_in_json, wrong_words_are_told_with_what_is_right, what_the_configuration_names_is_looked_for,
+          a_site_that_root_starts_runs_as_its_owner,
           a_configured_site_gets_its_first_groups, who_may_not_ask_is_told_so, a_rotated_log_is_opened_anew_whatever_the_configuration,
           a_copy_of_a_running_site_is_restored_whole])

@@ -271,7 +271,7 @@ static const struct { const char *text, *want; } rows[] = {
       "6: post-max: \"M\" is not a size (as 64K, 1M, 2G)\n" },
     { "site n {\n idle = 0\n peer-idle = forever\n claim = 2h\n age-max = 10 days\n}\n" LISTEN,
       "2: idle: 0 is out of bounds (1 to 31536000 seconds)\n3: peer-idle: forever is out of bounds (1 to 31536000 seconds)\n"
-      "4: claim: 2h is out of bounds (1 to 3600 seconds)\n5: \"days\": KEY = VALUE should stand here\n" },
+      "4: claim: 2h is out of bounds (1 to 3600 seconds)\n5: \"days\" behind the value of age-max: a value is one word, or a text in quotes, or a list { a, b }\n" },
     { "site n {\n future-max = soon\n fsync = sometimes\n posting-host = maybe\n organization = \"\"\n}\n" LISTEN,
       "2: future-max: \"soon\" is not a time (as 30s, 5m, 2h, 10d, forever)\n"
       "3: fsync: \"sometimes\" is none of always, interval, never\n"
@@ -292,7 +292,7 @@ static const struct { const char *text, *want; } rows[] = {
       "4: certificate: \"p\" is neither a SHA-256 fingerprint (64 hex digits, colons between them at most) nor a host name\n" },
     /* metrics */
     { "site n {\n metrics-listen = localhost:9119\n}\n" LISTEN,
-      "2: metrics-listen: \"localhost\" is not a literal address\n" },
+      "2: metrics-listen: \"localhost\" is not a literal address, as 192.0.2.1, [2001:db8::1], or * for all\n" },
     /* private groups */
     { "site n {\n private-groups = { \"p.*,!p.open.*\", \"q.x\" }\n strangers = read\n}\n" LISTEN
       "peer a {\n send = true\n groups = { \"*\", \"!p.*\", \"@q.x\", \"p.open.*\", \"p*\", \"q.x.y\" }\n}\n"
@@ -321,7 +321,7 @@ static const struct { const char *text, *want; } rows[] = {
     { SITE LISTEN "peer a {\n groups = { x,\n y\n", "3: the peer block that begins here is not closed\n"
       "4: groups: the list is not closed\n" },
     { SITE LISTEN "peer a {\n groups = { \"x\" \"y\" }\n}\npeer b {\n groups = { , }\n}\n",
-      "4: unexpected token 'y'\n7: unexpected token ','\n" },
+      "4: unexpected token 'y' (is a comma missing before it?)\n7: unexpected token ',' (a value is missing before it)\n" },
     { "site n {\n motd-file =\n workers = 1\n claim = }\n" LISTEN "}\n",
       "2: motd-file: a value is missing\n4: claim: a value is missing\n6: }: here a block should begin: NAME \"TITLE\" {\n" },
     { "site { }\n" LISTEN "peer \"a\" \"b\" { }\n",
@@ -332,6 +332,21 @@ static const struct { const char *text, *want; } rows[] = {
       "1: a backslash in \"...\" stands before \", \\ or $ alone; use '...'\n" },
     { SITE LISTEN "\n/* peer\n\n", "4: the comment that begins here is not closed\n" },
     { SITE LISTEN "\001\033[2J { }\n", "3: no such block: ??[2J\n" },
+    /* what people type who know other files */
+    { SITE LISTEN "peer a {\n groups = *, !local.*\n path = \"a\", \"b\"\n}\n", "4: groups: a list stands in braces: { a, b }\n"
+      "5: path: a list stands in braces: { a, b }\n" },
+    { SITE LISTEN "peer a {\n groups = \"*\" \"!local.*\"\n size-max = 1 MB\n}\n",
+      "4: \"!local.*\" behind the value of groups: a value is one word, or a text in quotes, or a list { a, b }\n"
+      "5: \"MB\" behind the value of size-max: a value is one word, or a text in quotes, or a list { a, b }\n" },
+    { SITE LISTEN "peer a {\n send: true\n size-max = 1MB\n}\n", "4: \"send:\": KEY = VALUE should stand here, with = and not :\n"
+      "5: size-max: \"1MB\" is not a size (as 64K, 1M, 2G)\n" },
+    { SITE LISTEN "peer a {\n send = true;\n Accept = false\n}\nPeer b { }\n",
+      "4: send: \"true;\" is neither true nor false (no ; ends a setting)\n"
+      "5: peer: no such setting: Accept (did you mean accept?)\n7: no such block: Peer (did you mean peer?)\n" },
+    { SITE LISTEN "peer a { address = \"192.0.2.1:119\" }\naccess b { from = 192.0.2.0/255.255.255.0 }\n",
+      "3: address: \"192.0.2.1:119\" is no address, network or host name (a port stands in connect)\n"
+      "4: from: \"192.0.2.0/255.255.255.0\" is no address, network (192.0.2.0/24), or *\n" },
+    { "pathhost: news.example\n", "1: \"pathhost:\": here a block should begin: NAME \"TITLE\" {\n" },
     /* across settings */
     { "site \"news!x\" { aliases = { good, \"b d\" } }\n" LISTEN,
       "1: site \"news!x\": not a name that can stand in a Path\n1: aliases: \"b d\" cannot stand in a Path\n" },
@@ -351,7 +366,7 @@ static const struct { const char *text, *want; } rows[] = {
     { SITE LISTEN "listen \"*:119\" { }\nlisten \"119\" { }\nlisten \"news.a:119\" { }\nlisten \"::1:119\" { }\n"
       "listen \"*:99999\" { }\nlisten \"*:563\" {\n tls = true\n}\n",
       "3: listen \"*:119\" is there twice (first in line 2)\n4: listen: \"119\" is not ADDRESS:PORT\n"
-      "5: listen: \"news.a\" is not a literal address\n"
+      "5: listen: \"news.a\" is not a literal address, as 192.0.2.1, [2001:db8::1], or * for all\n"
       "6: listen: \"::1:119\": an IPv6 address stands in [brackets] before its port\n"
       "7: listen: \"*:99999\" is not ADDRESS:PORT\n9: listen \"*:563\": tls wants a certificate: the site's tls-certificate\n" },
     { "site n {\n moderators = { \"comp.*:%s@m.example\", \"x\", \"x:\", \":a\", \"x:-f@a\", \"x:a b@c\", \"x:%s%s@c\", \"x:a%d\",\n"
@@ -396,7 +411,7 @@ static const struct { const char *text, *want; } rows[] = {
       "4: groups: a wildmat is empty\n4: groups: \"c d\" holds a blank; a list is { \"a\", \"b\" }\n"
       "5: accept-groups: a wildmat is empty\n" },
     { SITE LISTEN "access a {\n from = { \"*\", 10.0.0.0/8, example.com }\n read = { @a.* }\n post = \"!\"\n}\naccess \" \" { }\n",
-      "4: from: \"example.com\" is no address, network, or *\n5: read: \"@a.*\": @ has a meaning for peers' groups alone\n"
+      "4: from: \"example.com\" is no address, network (192.0.2.0/24), or *\n5: read: \"@a.*\": @ has a meaning for peers' groups alone\n"
       "6: post: a wildmat is empty\n8: access: the name is empty\n" },
 };
 
@@ -434,11 +449,11 @@ static void all_errors_are_told_at_once(void **state)
         "5: idle: 0 is out of bounds (1 to 31536000 seconds)\n"
         "7: no such block: lissten (did you mean listen?)\n"
         "8: listen \"*:119\": tls wants a certificate: the site's tls-certificate\n"
-        "10: unexpected token 'b'\n"
+        "10: unexpected token 'b' (is a comma missing before it?)\n"
         "12: peer \"A\" is there twice (first in line 9)\n"
         "13: window: 0 is out of bounds (1 to 4096)\n"
         "14: connect: \"nowhere\" is not host:port\n"
-        "16: from: \"all\" is no address, network, or *\n"
+        "16: from: \"all\" is no address, network (192.0.2.0/24), or *\n"
         "17: the peer block that begins here is not closed\n");
 }
 
@@ -494,6 +509,10 @@ static void a_file_is_read_as_its_text(void **state)
     assert_non_null(c);
     assert_string_equal(c->file, path);
     assert_string_equal(c->site.directory, kit_dir());
+    conf_free(&c);
+    write_file(path, "\xef\xbb\xbf" SITE LISTEN, sizeof "\xef\xbb\xbf" SITE LISTEN - 1);
+    c = conf_read(path, &errors);                  /* a byte order mark */
+    assert_non_null(c);
     conf_free(&c);
     write_file(path, SITE "\nx", sizeof SITE "\nx" - 1);
     assert_null(conf_read(path, &errors));
