@@ -349,14 +349,28 @@ bool run_blame(struct pull_run *r, const char *why)
     return true;
 }
 
+/* "220 number <id>": of the one that was asked for?  Not all say the id. */
+static bool is_asked(const struct pull_run *r, struct span line)
+{
+    struct span id;
+
+    (void)span_word(&line);
+    (void)span_word(&line);
+    id = span_word(&line);
+    return id.n == 0 || id.p[0] != '<' || span_eq(id, id_of(&r->item[oldest_asked(r)]));
+}
+
 void run_article_reply(struct pull_run *r, int code, struct span line)
 {
     char text[200];
 
     quote(line, text);
-    if (code == 220)
+    if (code == 220 && is_asked(r, line))
         return;
-    if (code / 100 == 2)
+    if (code == 220) {                         /* out of step with us: all that follows would be another's */
+        (void)run_blame(r, text);
+        run_fail(r, text);
+    } else if (code / 100 == 2)
         run_fail(r, "it answers ARTICLE with something else");
     else if (code == 420 || code == 423 || code == 430)
         settle_asked(r, PULL_GONE);

@@ -537,6 +537,29 @@ def test_a_server_that_hangs_up_within_an_article_loses_nothing():
     up.close()
 
 
+def test_a_server_out_of_step_loses_nothing():
+    """Half an answer is left out: the next article goes into the one before, and each after it for another."""
+    up = Upstream()
+    ids = up.add("misc.test", range(1, 101))
+    cut = [10]
+
+    def trick(line, out):
+        if cut and line == "ARTICLE %d" % cut[0]:
+            cut.pop(0)
+            return out[:len(out) // 2]
+        return out
+    up.trick = trick
+    down = down_site(up.port, reply_time="5s").start()
+    wait_for("the first run", lambda: runs(down) >= 1)
+    assert show(down, "pull error").startswith("220 "), show(down, "pull error")
+    for _ in range(3):
+        pull_now(down)
+    got = ids_in(down, "misc.test")
+    assert set(ids) - set(got) <= {ids[9]}, set(ids) - set(got)
+    down.stop()
+    up.close()
+
+
 def test_what_has_no_end_and_what_makes_no_sense_ends_the_run_alone():
     up = Upstream()
     ids = up.add("misc.test", [1])
