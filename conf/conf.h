@@ -56,6 +56,7 @@ struct conf_site {                 /* site "news.example.org" { ... }, exactly o
     uint64_t segment_bytes;
     uint64_t cache_bytes;          /* Berkeley DB                                              */
     uint64_t queue_bytes;          /* articles waiting to be stored, all sessions together     */
+    uint64_t disk_reserve_bytes;   /* left for the indexes; 0: none                            */
     uint64_t article_max;          /* octets of wire form, relayed                             */
     uint64_t post_max;             /* the same, posted                                         */
     int64_t  age_max_us;           /* older articles are refused; 0: no limit                  */

@@ -11,10 +11,12 @@
  * them is numbered.  They, and the snapshot that begins a segment, wait until
  * nothing is unapplied ("drain").
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "lib/clock.h"
 #include "lib/disk.h"
@@ -64,6 +66,21 @@ static void take_batch(struct store *s, struct batch *b)
     }
 }
 
+/* The database writes, too, and a start does: is there room for more than that? */
+static int room(const struct store *s, struct err *e)
+{
+    struct statvfs fs;
+    uint64_t left;
+
+    if (s->o.reserve_bytes == 0 || statvfs(s->dir, &fs) != 0 || (left = (uint64_t)fs.f_bavail * fs.f_frsize) >= s->o.reserve_bytes)
+        return 0;
+    err_set(e, "%s: %llu MiB are left on the disk, disk-reserve wants %llu", s->dir, (unsigned long long)(left >> 20),
+            (unsigned long long)(s->o.reserve_bytes >> 20));
+    if (e != NULL)
+        e->sys = ENOSPC;
+    return -1;
+}
+
 /* Can the disk of the log be written again?  A file beside the segments finds out. */
 static int probe(struct store *s, struct err *e)
 {
@@ -98,7 +115,7 @@ static void wait_unwell(struct store *s)
         lock_put(&s->lock);
         store_answer(s, &all, stopping ? COMMIT_STOPPED : COMMIT_LATER, why);
         if (log_on && left <= 0 && !stopping) {
-            if (probe(s, &e) == 0)
+            if (room(s, &e) == 0 && probe(s, &e) == 0)
                 store_well(s, &s->log, "log");
             else
                 store_trouble(s, &s->log, "log", &e);
@@ -243,7 +260,7 @@ static int write_batch(struct store *s, struct batch *b, struct err *e)
 
     for (struct submission *sub = b->subs.first; sub != NULL; sub = (struct submission *)(void *)sub->mail.next)
         items[n++] = &sub->item;
-    if (artlog_append(s->ix.log, items, n, e) != 0)
+    if (room(s, e) != 0 || artlog_append(s->ix.log, items, n, e) != 0)
         return -1;
     t1 = clock_mono_us();
     rc = artlog_sync(s->ix.log, e);

@@ -69,11 +69,15 @@ void control_export(struct request *r)
 {
     struct batch b = { .r = r };
     struct err e;
-    int64_t n = export_rnews(nntpd_store(r->n), r->word[0], r->n_words > 1 ? span_of(r->word[1]) : SPAN(""),
+    int64_t damaged = 0;
+    int64_t n = export_rnews(nntpd_store(r->n), r->word[0], r->n_words > 1 ? span_of(r->word[1]) : SPAN(""), &damaged,
                              on_progress, &b, &e);
 
     if (n < 0)
         rpc_error(&r->out, "%s", e.text);
+    else if (damaged > 0)
+        rpc_error(&r->out, "%" PRId64 " articles written, but %" PRId64 " are damaged in the log and left out (newsctl verify "
+                  "names them)", n, damaged);
     else
         rpc_ok(&r->out, "%" PRId64 " articles written", n);
 }

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -314,15 +315,20 @@ struct export {
     const char   *path;
     struct span   groups;
     struct buf    text;
-    int64_t       n;
+    int64_t       n, damaged;
 };
 
 static int export_record(struct export *x, const struct record *r, struct err *e)
 {
-    int kept = wanted(x->s, r, x->groups) ? is_kept(x->s, r, e) : 0;
+    bool damaged = r->kind == RECORD_ARTICLE && (r->flags & RECORD_DAMAGED) != 0;
+    int kept = damaged || wanted(x->s, r, x->groups) ? is_kept(x->s, r, e) : 0;
 
     if (kept <= 0)
         return kept;
+    if (damaged) {
+        x->damaged++;
+        return 0;
+    }
     x->n++;
     return write_article(x->out, x->path, r->data, &x->text, e);
 }
@@ -363,10 +369,11 @@ static gzFile open_out(const char *path, struct err *e)
     return f;
 }
 
-int64_t export_rnews(struct store *s, const char *path, struct span groups, progress_fn *progress, void *arg,
-                     struct err *e)
+int64_t export_rnews(struct store *s, const char *path, struct span groups, int64_t *damaged, progress_fn *progress,
+                     void *arg, struct err *e)
 {
     struct export x = { .s = s, .path = path, .groups = groups };
+    struct stat st;
     int rc;
 
     if ((x.out = open_out(path, e)) == NULL)
@@ -375,5 +382,8 @@ int64_t export_rnews(struct store *s, const char *path, struct span groups, prog
     if (gzclose(x.out) != Z_OK && rc == 0)
         rc = err_sys(e, "%s", path);
     buf_fini(&x.text);
+    if (rc != 0 && lstat(path, &st) == 0 && S_ISREG(st.st_mode))
+        (void)unlink(path);                /* half a batch is none, and the disk may be full of it */
+    *damaged = x.damaged;
     return rc == 0 ? x.n : -1;
 }

@@ -33,8 +33,9 @@ int import_rnews(struct store *s, struct intake_rules *rules, const char *path, 
 
 /* Write all articles that can be read, in the order of the log, as a batch to
  * 'path' ("-": standard output; gzip'd when the name ends in ".gz").  'groups':
- * a wildmat, only articles in one of them; n 0: all.  Return how many, or -1. */
-int64_t export_rnews(struct store *s, const char *path, struct span groups, progress_fn *progress, void *arg,
-                     struct err *e);
+ * a wildmat, only articles in one of them; n 0: all.  Those that the log
+ * holds damaged are left out and counted.  Return how many were written; -1: no file is left. */
+int64_t export_rnews(struct store *s, const char *path, struct span groups, int64_t *damaged, progress_fn *progress,
+                     void *arg, struct err *e);
 
 #endif

@@ -242,7 +242,7 @@ static struct store_options store_options(const struct conf *c)
 
     return (struct store_options){
         .directory = s->directory, .site = s->name, .segment_bytes = s->segment_bytes, .cache_bytes = cache_of(c),
-        .queue_bytes = s->queue_bytes, .fsync = fsync_of(s->fsync), .fsync_interval_us = s->fsync_interval_us,
+        .queue_bytes = s->queue_bytes, .reserve_bytes = s->disk_reserve_bytes, .fsync = fsync_of(s->fsync), .fsync_interval_us = s->fsync_interval_us,
         .claim_us = s->claim_us, .remember_us = conf_remember_us(s),
     };
 }

@@ -1,6 +1,7 @@
 /* status.c - the rows of `newsctl status`: all counters, under names that stay. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/statvfs.h>
 
 #include "lib/clock.h"
 #include "nntpd/brake.h"
@@ -32,12 +33,15 @@ static void number(struct rows *r, const char *name, uint64_t value)
 
 static void site(struct rows *r, struct nntpd *n)
 {
+    struct statvfs fs;
     char why[200];
 
     text(r, "site", nntpd_conf(n)->site.name);
     text(r, "version", FRESHET_VERSION);
     number(r, "uptime_s", (uint64_t)(clock_mono_us() - n->started_us) / 1000000);
     text(r, "storing", store_healthy(n->store, why, sizeof why) ? "yes" : why);
+    if (statvfs(nntpd_conf(n)->site.directory, &fs) == 0)
+        number(r, "disk_free_bytes", (uint64_t)fs.f_bavail * fs.f_frsize);
     number(r, "connections", n->connections);
     number(r, "connections_turned_away", n->turned_away);
     number(r, "workers", n->n_worker);

@@ -33,6 +33,7 @@ struct store_options {
     const char *directory;          /* log/, db/, key, lock live in it                       */
     const char *site;               /* name in Xref                                          */
     uint64_t segment_bytes, cache_bytes, queue_bytes;
+    uint64_t reserve_bytes;       /* with less left on the disk nothing is stored; 0: whatever is left */
     enum artlog_fsync fsync;
     int64_t  fsync_interval_us;
     int64_t  claim_us;

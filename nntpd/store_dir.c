@@ -157,6 +157,8 @@ static int open_database(struct store *s, bool fresh, struct err *e)
         close_indexes(s);
         rc = put_aside(path, e) != 0 ? -1 : open_indexes(s, path, e);
     }
+    if (rc != 0 && strstr(e->text, strerror(ENOSPC)) != NULL)
+        return err_prefix(e, "the disk is full; make room, nothing is lost: the indexes in %s cannot be opened", path);
     return rc == 0 ? 0 : err_prefix(e, "the indexes in %s cannot be opened (\"newsctl rebuild\" makes them again "
                                     "from the log)", path);
 }

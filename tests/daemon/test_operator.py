@@ -246,8 +246,57 @@ def a_copy_of_a_running_site_is_restored_whole():
     assert before > 50 and set(mids[:before]) <= kept and kept <= set(mids), (before, len(kept), len(mids))
 
 
+def what_is_left_on_the_disk_is_kept_for_the_indexes():
+    s = Site("reserve.test").start()
+    mid, wire = make_article()
+    c = s.client()
+    assert c.takethis(mid, wire).startswith("239 ")
+    c.close()
+    s.stop()
+    s.site = "disk-reserve = 1T"                         # more than there is
+    s.write_conf()
+    s.start()
+    c = s.client()
+    assert c.ihave(*make_article()).startswith("436 ")
+    assert c.article(mid)                                # readers are served
+    c.close()
+    assert "disk-reserve" in s.status("storing"), s.status("storing")
+    assert int(s.status("disk_free_bytes")) > 0
+    s.stop()
+    s.site = "disk-reserve = 0"
+    s.write_conf()
+    s.start()
+    c = s.client()
+    assert c.takethis(*make_article()).startswith("239 ")
+    c.close()
+    s.stop()
+
+
+def an_export_tells_what_is_damaged():
+    s = Site("export.test").start()
+    c = s.client()
+    for i in range(3):
+        assert c.takethis(*make_article(body="number %d\r\n" % i)).startswith("239 ")
+    c.close()
+    s.stop()
+    to = os.path.join(s.dir, "all.rnews")
+    s.ctl("export", to)
+    assert len(list(rnews(to))) == 3
+    os.unlink(to)
+    with open(s.dir + "/log/0000000001.seg", "r+b") as f:
+        at = f.read().index(b"number 1")
+        f.seek(at)
+        f.write(b"numbed 1")
+    r = s.ctl("export", to, check=False)
+    assert r.returncode == 1 and "2 articles written, but 1 are damaged" in r.stderr, r
+    assert len(list(rnews(to))) == 2
+    r = s.ctl("verify", check=False)
+    assert r.returncode == 1 and "1 faults" in r.stderr, r
+
+
 if __name__ == "__main__":
     main([every_command_answers_in_json, wrong_words_are_told_with_what_is_right, what_the_configuration_names_is_looked_for,
           a_site_that_root_starts_runs_as_its_owner,
           a_configured_site_gets_its_first_groups, who_may_not_ask_is_told_so, a_rotated_log_is_opened_anew_whatever_the_configuration,
-          a_copy_of_a_running_site_is_restored_whole])
+          a_copy_of_a_running_site_is_restored_whole, what_is_left_on_the_disk_is_kept_for_the_indexes,
+          an_export_tells_what_is_damaged])

@@ -514,7 +514,7 @@ static void what_is_exported_can_be_imported_elsewhere(void **state)
     struct import_counts c;
     struct err e = { 0 };
     unsigned told = 0;
-    int64_t n;
+    int64_t n, damaged = 1;
 
     (void)state;
     site_group(other, "misc.test", 'y', NULL);
@@ -527,8 +527,9 @@ static void what_is_exported_can_be_imported_elsewhere(void **state)
         snprintf(id, sizeof id, "<export%u@x.example>", i);
         file(id, "Newsgroups", i % 3 == 0 ? "misc.test,misc.other" : "misc.test", "X-Lines: a\r\n\tb\r\n");
     }
-    n = export_rnews(mine, file_name, SPAN("misc.test"), NULL, NULL, &e);
+    n = export_rnews(mine, file_name, SPAN("misc.test"), &damaged, NULL, NULL, &e);
     assert_true(n > 20);
+    assert_int_equal(damaged, 0);
     if (import_rnews(other, house.rules, file_name, NULL, tell_import, &told, &c, &e) != 0)
         fail_msg("%s", e.text);
     assert_int_equal(c.articles, n);
