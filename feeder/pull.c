@@ -14,6 +14,7 @@
 #include "lib/siphash.h"
 
 #define SECOND   INT64_C(1000000)
+#define SAVE_US  (5 * SECOND)
 #define WAIT_US  (60 * SECOND)             /* after trouble: so long, twice as long ... pull-every */
 
 static char *joined(const struct conf_list *l)
@@ -99,6 +100,12 @@ void pull_save(struct pull *p)
     p->saved_us = clock_mono_us();
     if (p->open && p->state.dirty && pull_state_save(&p->state, &e) != 0)
         pull_trouble(p, e.text);
+}
+
+void pull_save_soon(struct pull *p)
+{
+    if (clock_mono_us() - p->saved_us > SAVE_US)
+        pull_save(p);
 }
 
 /* ---- runs ---- */

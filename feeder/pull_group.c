@@ -49,6 +49,7 @@ static void pass_over(struct pull_run *r, int code, const char *reply)
 
 static void next_chunk(struct pull_run *r)
 {
+    pull_save_soon(r->p);                      /* a group may take hours */
     if (r->mark->last >= r->range.high) {
         run_next_group(r, false);
         return;

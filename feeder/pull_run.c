@@ -18,7 +18,6 @@
 
 #define LISTS_MOST  16                     /* patterns that are asked for one by one          */
 #define ROWS_MOST   1000000                /* lines of a list                                 */
-#define SAVE_US     (5 * INT64_C(1000000))
 
 static void over(struct pull_run *r, bool well)
 {
@@ -242,8 +241,7 @@ void run_next_group(struct pull_run *r, bool first)
 {
     if (r->over)
         return;
-    if (clock_mono_us() - r->p->saved_us > SAVE_US)
-        pull_save(r->p);
+    pull_save_soon(r->p);
     for (r->at = first ? 0 : r->at + 1; r->at < r->n_group; r->at++)
         if (!nothing_new(r, &r->group[r->at])) {
             run_group_begin(r);

@@ -641,6 +641,19 @@ def test_our_own_trouble_is_later():
     up.close()
 
 
+def test_a_long_group_is_gone_on_with_where_it_was():
+    up = Upstream()
+    up.add("misc.test", range(1, 1301))
+    down = down_site(up.port, pull_first="5000", pull_rate="130").start()
+    wait_for("most of them", lambda: len([h for h in up.heard if h.startswith("ARTICLE")]) > 1050, 60)
+    os.kill(wait_for("feeder", down.feeder_pid), signal.SIGKILL)
+    up.heard.clear()
+    wait_for("the next look", lambda: [h for h in up.heard if h.startswith("OVER")])
+    assert [h for h in up.heard if h.startswith("OVER")][0] != "OVER 1-200", up.heard
+    down.stop()
+    up.close()
+
+
 def test_nothing_is_lost_by_kill_9():
     up = Upstream()
     ids = up.add("misc.test", range(1, 1201))
