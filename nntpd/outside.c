@@ -6,10 +6,15 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "conf/conf.h"
 #include "lib/span.h"
+#include "spool/artlog.h"
+#include "spool/record.h"
+
+#define BACK_US (INT64_C(3600) * 1000000)
 
 static void tell(const struct conf *c, struct buf *told, const char *key, const char *path, const char *so)
 {
@@ -72,4 +77,29 @@ void outside_look(const struct conf *c, struct buf *told)
     list_file(c, told, "subscriptions-file", s->subscriptions_file);
     list_file(c, told, "distributions-file", s->distributions_file);
     list_file(c, told, "distrib-pats-file", s->distrib_pats_file);
+}
+
+static const char *day(int64_t us, char out[40])
+{
+    time_t t = (time_t)(us / 1000000);
+    struct tm tm;
+
+    if (gmtime_r(&t, &tm) == NULL || strftime(out, 40, "%Y-%m-%d %H:%M UTC", &tm) == 0)
+        strcpy(out, "?");
+    return out;
+}
+
+void outside_clock(struct artlog *log, int64_t now_us, struct buf *told)
+{
+    uint64_t seq = artlog_published(log);
+    struct log_reader *last = seq > 0 ? log_reader_new(log, seq, NULL) : NULL;
+    char now_text[40], last_text[40];
+    struct log_pos pos;
+    struct record r;
+
+    if (last != NULL && log_reader_next(last, &r, &pos, NULL) == 1 && now_us < r.arrived_us - BACK_US)
+        buf_printf(told, "the clock says %s, but the last record of the log was made at %s: while the clock is slow, articles are "
+                   "refused as dated ahead\n", day(now_us, now_text), day(r.arrived_us, last_text));
+    if (last != NULL)
+        log_reader_free(&last);
 }

@@ -344,11 +344,12 @@ static int open_control(struct nntpd *n, struct err *e)
 }
 
 /* What will not work, while somebody still looks. */
-static void warn_outside(const struct conf *c)
+static void warn_outside(const struct conf *c, struct store *s)
 {
     struct buf told = { 0 };
 
     outside_look(c, &told);
+    outside_clock(store_log(s), clock_now_us(), &told);
     log_lines(LOG_WARNING, buf_span(&told));
     buf_fini(&told);
 }
@@ -359,7 +360,7 @@ static int open_doors(struct nntpd *n, struct err *e)
 
     if ((n->base = event_base_new()) == NULL)
         return err_set(e, "cannot make an event loop");
-    warn_outside(c);
+    warn_outside(c, n->store);
     n->home = mailbox_new(n->base);
     n->letters = letters_new();
     n->guests = guests_new(c->site.queue_bytes / 2);

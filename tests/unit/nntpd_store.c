@@ -1,4 +1,5 @@
 /* nntpd_store.c - the store: numbers, rebuild, cancel, verify. */
+#include "nntpd/outside.h"
 #include "tests/unit/fillkit.h"
 
 static void numbers_are_dense_and_agree_with_xref(void **state)
@@ -24,6 +25,27 @@ static void numbers_are_dense_and_agree_with_xref(void **state)
     store_some(s, 30, 1);
     assert_int_equal(site_high(s, "misc.test"), 31);
     site_verify(s);
+    store_close(&s);
+}
+
+static void a_clock_behind_the_log_is_told(void **state)
+{
+    const int64_t hour = INT64_C(3600000000);
+    struct store *s = site_open(kit_path("clock"));
+    struct buf told = { 0 };
+    int64_t now = clock_now_us();
+
+    (void)state;
+    outside_clock(store_log(s), 0, &told);           /* a log without a record says nothing */
+    assert_int_equal(buf_len(&told), 0);
+    site_group(s, "misc.test", 'y', NULL);
+    outside_clock(store_log(s), now - hour / 2, &told);
+    outside_clock(store_log(s), now + 1000 * hour, &told);
+    assert_int_equal(buf_len(&told), 0);
+    outside_clock(store_log(s), now - 2 * hour, &told);
+    buf_add(&told, "", 1);
+    assert_non_null(strstr(buf_data(&told), "articles are refused as dated ahead"));
+    buf_fini(&told);
     store_close(&s);
 }
 
@@ -361,6 +383,7 @@ static void with_fsync_interval_the_last_article_is_synced_though_nothing_follow
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_clock_behind_the_log_is_told),
         cmocka_unit_test(numbers_are_dense_and_agree_with_xref),
         cmocka_unit_test(groups_that_went_away_take_no_article),
         cmocka_unit_test(a_group_of_the_same_name_is_changed_not_made_twice),
