@@ -155,7 +155,6 @@ struct conf_access {               /* access "members" { ... }; the last that ma
     bool     newnews;
     int      connections, posts_per_hour, posts_per_day;     /* of each user or address; 0: no limit */
     uint64_t bytes_per_day;        /* sent to each; 0: no limit                                */
-    bool     status;
 };
 
 struct conf {
