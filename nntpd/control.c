@@ -86,12 +86,13 @@ void control_send(struct request *r)
     buf_clear(&r->out);
 }
 
-void control_progress(const char *what, uint64_t done, uint64_t total, void *request)
+bool control_progress(const char *what, uint64_t done, uint64_t total, void *request)
 {
     struct request *r = request;
 
     rpc_progress(&r->out, what, done, total);
     control_send(r);
+    return !r->gone && (r->closing == NULL || !atomic_load(r->closing));
 }
 
 void control_tell(const char *line, void *request)

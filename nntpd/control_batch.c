@@ -12,9 +12,9 @@ struct batch {
     uint64_t told, by_verdict[VERDICTS];
 };
 
-static void on_progress(const char *what, uint64_t done, uint64_t total, void *arg)
+static bool on_progress(const char *what, uint64_t done, uint64_t total, void *arg)
 {
-    control_progress(what, done, total, ((struct batch *)arg)->r);
+    return control_progress(what, done, total, ((struct batch *)arg)->r);
 }
 
 /* Duplicates are what a resumed import is full of: only counted. */

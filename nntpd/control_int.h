@@ -21,7 +21,8 @@ struct request {
     const atomic_bool *closing;   /* the site ends; NULL: there is no socket */
 };
 void control_send(struct request *r);
-void control_progress(const char *what, uint64_t done, uint64_t total, void *request);
+/* false: nobody listens any more, or the site closes. */
+bool control_progress(const char *what, uint64_t done, uint64_t total, void *request);
 void control_tell(const char *line, void *request);
 
 typedef void control_fn(struct request *r);

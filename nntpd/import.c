@@ -36,6 +36,7 @@ struct import {
     unsigned              away;              /* articles on their way           */
     int64_t               later_since_us;    /* 0: not waiting                  */
     bool                  closing;           /* the site is                     */
+    bool                  broken_off;        /* nobody wants it any more        */
     struct import_counts *counts;
     progress_fn          *progress;
     import_tell_fn       *tell;
@@ -193,8 +194,9 @@ static void import_one(struct import *im, const struct buf *text)
 
 static void tell_progress(struct import *im)
 {
-    if (im->progress != NULL && im->counts->articles % PROGRESS_EACH == 0)
-        im->progress("importing", (uint64_t)gzoffset(im->in), im->size, im->arg);
+    if (im->progress != NULL && im->counts->articles % PROGRESS_EACH == 0 &&
+        !im->progress("importing", (uint64_t)gzoffset(im->in), im->size, im->arg))
+        im->broken_off = true;
 }
 
 static bool stuck(const struct import *im)
@@ -207,7 +209,7 @@ static int import_all(struct import *im, struct err *e)
     struct buf text = { 0 };
     int rc = 0;
 
-    while (!stuck(im) && !im->closing && (rc = read_text(im, &text, e)) == 1) {
+    while (!stuck(im) && !im->closing && !im->broken_off && (rc = read_text(im, &text, e)) == 1) {
         import_one(im, &text);
         tell_progress(im);
         while (im->away >= IMPORT_WINDOW)
@@ -216,6 +218,8 @@ static int import_all(struct import *im, struct err *e)
     while (im->away > 0)
         turn(im);
     buf_fini(&text);
+    if (rc >= 0 && im->broken_off)
+        rc = err_set(e, "broken off");
     if (rc >= 0 && im->closing)
         rc = err_set(e, "the site is closing");
     if (rc >= 0 && im->counts->later > 0)
@@ -347,8 +351,11 @@ static int export_all(struct export *x, progress_fn *progress, void *arg, struct
     while (log_reader_seq(in) <= last && (rc = log_reader_next(in, &r, &pos, e)) == 1) {
         if ((rc = export_record(x, &r, e)) != 0)
             break;
-        if (progress != NULL && (r.seq - first) % 1000 == 0)
-            progress("exporting", r.seq - first, last - first + 1, arg);
+        if (progress != NULL && (r.seq - first) % 1000 == 0 &&
+            !progress("exporting", r.seq - first, last - first + 1, arg)) {
+            rc = err_set(e, "broken off");
+            break;
+        }
     }
     log_reader_free(&in);
     return rc < 0 ? -1 : 0;

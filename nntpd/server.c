@@ -204,14 +204,15 @@ struct intake_rules *nntpd_rules(struct nntpd *n)
 
 /* --- making it --------------------------------------------------------- */
 
-static void progress(const char *what, uint64_t done, uint64_t total, void *arg)
+static bool progress(const char *what, uint64_t done, uint64_t total, void *arg)
 {
     int64_t *told = arg, now = clock_mono_us();
 
     if (now - *told < PROGRESS_US)
-        return;
+        return true;
     *told = now;
     log_msg(LOG_NOTICE, "%s: %llu of %llu", what, (unsigned long long)done, (unsigned long long)total);
+    return true;
 }
 
 static enum artlog_fsync fsync_of(enum conf_fsync f)

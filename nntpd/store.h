@@ -40,8 +40,9 @@ struct store_options {
     int64_t  remember_us;           /* as store_remember                                     */
 };
 
+/* false: the work is not wanted any more (recovery and rebuild go on all the same). */
+typedef bool progress_fn(const char *what, uint64_t done, uint64_t total, void *arg);
 /* Take the lock, recover, start the threads.  'progress' may be NULL. */
-typedef void progress_fn(const char *what, uint64_t done, uint64_t total, void *arg);
 struct store *store_open(const struct store_options *o, progress_fn *progress, void *arg, struct err *e);
 
 /* Ids that are not kept are remembered for so long after they came; 0: for ever.

@@ -3,6 +3,7 @@ import os
 import re
 import resource
 import socket
+import subprocess
 import threading
 
 from kit import *
@@ -136,6 +137,28 @@ def operators_who_ask_nothing_or_do_not_listen_keep_no_site_from_stopping():
     s.stop()
     for c in callers:
         c.close()
+
+
+def long_work_of_an_operator_who_went_away_breaks_off():
+    s = one(LOCAL).start()
+    path, total = os.path.join(s.dir, "batch"), 40000
+    with open(path, "wb") as f:
+        for _ in range(total):
+            text = make_article()[1][:-3].replace(b"\r\n", b"\n")
+            f.write(b"#! rnews %d\n" % len(text) + text)
+    count = lambda: int(s.client().cmd("GROUP misc.test").split()[1])
+    for ends in (lambda p: p.kill(), lambda p: s.stop()):      # the operator, or the site
+        had = count()
+        p = subprocess.Popen([os.path.join(BIN, "newsctl"), "-c", s.conf, "import", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        wait_for("some of them", lambda: count() > had + 100)
+        ends(p)
+        p.communicate()
+        if s.proc is not None:
+            s.stop()
+        s.start()
+        assert count() < total, "all were stored all the same"
+    assert s.ctl("verify") is not None
+    s.stop()
 
 
 def articles_sent_before_the_stop_are_answered_or_not_stored():
@@ -286,6 +309,7 @@ if __name__ == "__main__":
           sighup_reloads_too,
           stopping_says_400_to_those_who_are_connected,
           operators_who_ask_nothing_or_do_not_listen_keep_no_site_from_stopping,
+          long_work_of_an_operator_who_went_away_breaks_off,
           articles_sent_before_the_stop_are_answered_or_not_stored,
           client_that_shuts_its_side_still_gets_all_answers,
           article_over_the_limit_is_read_to_its_end_and_refused,

@@ -315,13 +315,14 @@ static void database_failure_is_later_and_what_was_durable_is_stored_after_all(v
 
 struct told { uint64_t calls, last; };
 
-static void count_told(const char *what, uint64_t done, uint64_t total, void *arg)
+static bool count_told(const char *what, uint64_t done, uint64_t total, void *arg)
 {
     struct told *t = arg;
 
     (void)what, (void)total;
     t->calls++;
     t->last = done;
+    return true;
 }
 
 static void i6_start_reads_the_tail_only(void **state)
