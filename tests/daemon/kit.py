@@ -5,6 +5,7 @@ test that started it and is waited for.  KEEP=1 keeps the directory.
 """
 import atexit
 import gzip
+import itertools
 import os
 import random
 import shutil
@@ -39,6 +40,21 @@ def fresh_dir(name):
     """A path below tmp() that no other test of this run has."""
     _serial[0] += 1
     return os.path.join(tmp(), "%d-%s" % (_serial[0], name))
+
+
+def for_others(path):
+    """The file or folder, or a copy of it, where other users get at it: a checkout in /root is nobody else's."""
+    at = os.path.abspath(path)
+    if all(os.stat(d).st_mode & 0o005 for d in itertools.accumulate(at.split("/")[1:], lambda a, b: a + "/" + b, initial="/")):
+        return path
+    os.chmod(tmp(), 0o755)
+    copy = fresh_dir(os.path.basename(at))
+    if os.path.isdir(at):
+        shutil.copytree(at, copy)
+    else:
+        shutil.copy(at, copy)
+    subprocess.run(["chmod", "-R", "go+rX", copy], check=True)
+    return copy
 
 
 def _clean():
@@ -83,7 +99,7 @@ class Site:
     """One Freshet site."""
 
     def __init__(self, name, peers=(), groups=("misc.test",), extra="", site="", listen="127.0.0.1", feed=True):
-        self.name, self.port = name, free_port()
+        self.name, self.port, self.bin = name, free_port(), BIN
         self.dir = fresh_dir(name)
         self.conf = os.path.join(self.dir, "nntpd.conf")
         self.peers, self.extra, self.site = list(peers), extra, site
@@ -118,7 +134,7 @@ class Site:
     def start(self, wrapper=(), env=None, wait=True):
         self.log = open(os.path.join(self.dir, "nntpd.log"), "ab")
         e = dict(os.environ, **(env or {}))
-        self.proc = subprocess.Popen(list(wrapper) + [os.path.join(BIN, "nntpd"), "-c", self.conf],
+        self.proc = subprocess.Popen(list(wrapper) + [os.path.join(self.bin, "nntpd"), "-c", self.conf],
                                      stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL, env=e,
                                      start_new_session=True)
         if wait:
@@ -174,7 +190,7 @@ class Site:
 
     def ctl(self, *words, check=True, json=False):
         def run():
-            return subprocess.run([os.path.join(BIN, "newsctl"), "-c", self.conf] + (["--json"] if json else []) + list(words),
+            return subprocess.run([os.path.join(self.bin, "newsctl"), "-c", self.conf] + (["--json"] if json else []) + list(words),
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=600)
 
         r, end = run(), time.monotonic() + 10 * SLOW

@@ -124,6 +124,7 @@ def news_site(name):
     s = Site(name, groups=[])
     os.chmod(tmp(), 0o755)                               # mkdtemp's is for us alone
     os.chown(s.dir, news.pw_uid, news.pw_gid)
+    s.bin = for_others(BIN)
     return s, news
 
 
@@ -180,10 +181,10 @@ def who_may_not_ask_is_told_so():
         return "skip"
     s.start()
     nobody = pwd.getpwnam("nobody").pw_uid
-    r = run(NEWSCTL, "-c", s.conf, "status", user=nobody, group=pwd.getpwnam("nobody").pw_gid, extra_groups=[])
+    r = run(os.path.join(s.bin, "newsctl"), "-c", s.conf, "status", user=nobody, group=pwd.getpwnam("nobody").pw_gid, extra_groups=[])
     assert r.returncode == 1 and "you may not ask there" in r.stderr and "(news)" in r.stderr, r
     s.stop()
-    r = run(NEWSCTL, "-c", s.conf, "group", "list", user=nobody, group=pwd.getpwnam("nobody").pw_gid, extra_groups=[])
+    r = run(os.path.join(s.bin, "newsctl"), "-c", s.conf, "group", "list", user=nobody, group=pwd.getpwnam("nobody").pw_gid, extra_groups=[])
     assert r.returncode == 1 and "Permission denied" in r.stderr, r
 
 
