@@ -135,6 +135,23 @@ static int find_command(int n, char **w, int *used)
     return -1;
 }
 
+/* Nobody answers: why? */
+static const char *why_down(enum who who, const struct conf *c)
+{
+    char path[PATH_MAX], *words[] = { (char[]){ "status" } };
+    bool wanted = false;
+
+    if (who != FEEDER)
+        return "the site does not run";
+    for (size_t i = 0; i < c->n_peer; i++)
+        wanted = wanted || c->peer[i].send || c->peer[i].pull.n > 0;
+    if (!wanted)
+        return "feeder does not run: no peer has send = true or pull";
+    snprintf(path, sizeof path, "%s/control.sock", c->site.run_directory);
+    return ask_quietly(path, 1, words) ? "feeder does not run: nntpd's log says why, and when it is started again"
+                                       : "feeder does not run, and neither does the site";
+}
+
 static int ask(enum who who, const struct conf *c, int n, char **w, struct show *show)
 {
     char path[PATH_MAX];
@@ -145,8 +162,7 @@ static int ask(enum who who, const struct conf *c, int n, char **w, struct show 
         status = ask_socket(path, n, w, show);
         if (status != CTL_DOWN || who != EITHER) {
             if (status == CTL_DOWN)
-                show_end(show, false, who == FEEDER ? SPAN("feeder does not run (no site, or no peer with send = true)")
-                                                    : SPAN("the site does not run"));
+                show_end(show, false, span_of(why_down(who, c)));
             return status;
         }
     }

@@ -16,6 +16,7 @@
 #include "lib/mem.h"
 #include "lib/rpc.h"
 #include "nntpd/control_int.h"
+#include "nntpd/letters.h"
 
 struct listing { struct request *r; struct span pattern; };
 
@@ -78,11 +79,26 @@ static void read_flag(const char *word, struct group_facts *f)
     f->alias = word[0] == '=' ? span_of(word + 1) : SPAN("");
 }
 
+/* 'done', and what will keep posts out of such a group. */
+static const char *with_note(struct request *r, const struct group_facts *f, const char *done, char text[200])
+{
+    struct buf address = { 0 };
+    const struct group *g;
+
+    snprintf(text, 200, "%s", done);
+    if (f->flag == 'm' && !letters_address(&nntpd_conf(r->n)->site, f->name, &address))
+        snprintf(text, 200, "%s; no moderators setting fits it, so posts to it are refused", done);
+    if (f->flag == '=' && ((g = group_find(store_groups(nntpd_store(r->n)), f->alias)) == NULL || atomic_load(&g->removed)))
+        snprintf(text, 200, "%s; there is no group %.*s yet", done, (int)(f->alias.n < 120 ? f->alias.n : 120), f->alias.p);
+    buf_fini(&address);
+    return text;
+}
+
 void control_group_add(struct request *r)
 {
     struct store *s = nntpd_store(r->n);
     bool flagged = r->n_words > 1 && group_flag_valid(span_of(r->word[1]));
-    char *text = join_words(r, flagged ? 2 : 1);
+    char *text = join_words(r, flagged ? 2 : 1), note[200];
     struct group_facts f = {
         .flag = 'y', .created_us = clock_now_us(), .name = span_of(r->word[0]), .alias = SPAN(""),
         .creator = SPAN("newsctl"), .description = span_of(text), .low = 1, .high = 0,
@@ -95,7 +111,7 @@ void control_group_add(struct request *r)
     else if (group_find(store_groups(s), f.name) != NULL)
         rpc_error(&r->out, "%s: there is such a group", r->word[0]);
     else
-        commit(r, submission_group(s, &f), "made");
+        commit(r, submission_group(s, &f), with_note(r, &f, "made", note));
     free(text);
 }
 
@@ -103,7 +119,7 @@ void control_group_change(struct request *r)
 {
     struct store *s = nntpd_store(r->n);
     const struct group *g = group_find(store_groups(s), span_of(r->word[0]));
-    char *text = join_words(r, 2);
+    char *text = join_words(r, 2), note[200];
 
     if (g == NULL) {
         rpc_error(&r->out, "%s: no such group", r->word[0]);
@@ -117,7 +133,7 @@ void control_group_change(struct request *r)
         };
 
         read_flag(r->word[1], &f);
-        commit(r, submission_group(s, &f), "changed");
+        commit(r, submission_group(s, &f), with_note(r, &f, "changed", note));
     }
     free(text);
 }

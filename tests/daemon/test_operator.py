@@ -68,7 +68,7 @@ def wrong_words_are_told_with_what_is_right():
             (("group", "foo"), 2, "group list [WILDMAT]"), (("group", "add"), 2, "usage: newsctl group add NAME"),
             (("status", "x"), 2, "usage: newsctl status"), (("--foo",), 2, "usage: newsctl"), (("-c",), 2, "usage: newsctl"),
             (("status",), 3, "the site does not run"), (("reload",), 3, "the site does not run"), (("stop",), 3, "the site does not run"),
-            (("peer", "list"), 3, "feeder does not run"), (("group", "remove", "no.such"), 1, "no.such: no such group"),
+            (("peer", "list"), 3, "no peer has send = true"), (("group", "remove", "no.such"), 1, "no.such: no such group"),
             (("why", "x"), 1, "not a Message-ID"), (("log", "list", "x"), 1, "a sequence number"),
             (("import", "/nonexistent"), 1, "/nonexistent: No such file"), (("export", "/nonexistent/x"), 1, "/nonexistent/x: No such file")]:
         r = run(NEWSCTL, "-c", s.conf, *args)
@@ -79,6 +79,21 @@ def wrong_words_are_told_with_what_is_right():
     s.start()
     r = run(NEWSCTL, "-c", s.conf, "rebuild")
     assert r.returncode == 1 and "in use by process %d" % s.proc.pid in r.stderr and "newsctl stop" in r.stderr, r
+    s.stop()
+
+
+def a_group_that_takes_no_post_yet_is_told():
+    s = Site("notes.test", groups=[], site='moderators = "op.mod.*:mod@example.org"')
+    for state in ("stopped", "runs"):
+        if state == "runs":
+            s.start()
+        g = "op.%s" % state
+        assert s.ctl("group", "add", g).strip() == "made"
+        assert s.ctl("group", "add", "op.mod." + state, "m").strip() == "made"
+        assert "no moderators setting fits it" in s.ctl("group", "add", g + ".m", "m", "Moderated")
+        assert "there is no group op.nowhere yet" in s.ctl("group", "add", g + ".a", "=op.nowhere")
+        assert "there is no group op.nowhere yet" in s.ctl("group", "change", g, "=op.nowhere")
+        assert s.ctl("group", "change", g, "=op.mod." + state).strip() == "changed"
     s.stop()
 
 
@@ -303,6 +318,7 @@ def an_export_tells_what_is_damaged():
 
 if __name__ == "__main__":
     main([every_command_answers_in_json, wrong_words_are_told_with_what_is_right, what_the_configuration_names_is_looked_for,
+          a_group_that_takes_no_post_yet_is_told,
           a_site_that_root_starts_runs_as_its_owner,
           a_configured_site_gets_its_first_groups, who_may_not_ask_is_told_so, a_rotated_log_is_opened_anew_whatever_the_configuration,
           a_copy_of_a_running_site_is_restored_whole, what_is_left_on_the_disk_is_kept_for_the_indexes,
