@@ -82,6 +82,10 @@ static int read_plan(struct plan *p, int n, char **w)
             struct span s = span_of(w[++i]), name = s;
 
             span_next(&s, '=', &name);
+            if (name.n == 0 || strcspn(name.p, " \t\n") < name.n) {
+                fprintf(stderr, "newsctl: --group %s: a group's name has no blanks; its text stands behind =\n", w[i]);
+                return -1;
+            }
             p->group[p->n_groups].name = name;
             p->group[p->n_groups++].description = s.p != NULL ? s : SPAN("");
         } else {
@@ -174,7 +178,8 @@ static int init_groups(struct plan *p, const char *file)
     int status = CTL_USAGE;
 
     if (c == NULL) {
-        fprintf(stderr, "%.*s", SPAN_F(buf_span(&errors)));
+        fprintf(stderr, "%.*s%s", SPAN_F(buf_span(&errors)),
+                access(file, F_OK) != 0 ? "newsctl: newsctl init DIRECTORY makes a new site\n" : "");
     } else {
         p->directory = c->site.directory;
         p->socket = xasprintf("%s/control.sock", c->site.run_directory);

@@ -187,6 +187,11 @@ def a_configured_site_gets_its_first_groups():
     assert "local." not in told and "For runs" in told, told
     r = run(NEWSCTL, "-c", s.conf, "init", fresh_dir("other"))          # which of the two?
     assert r.returncode == 2, r
+    other = fresh_dir("other")
+    for words, want in ((("init", other, "--group", "a b=c"), "no blanks"), (("-c", "/nonexistent", "init"), "init DIRECTORY makes")):
+        r = run(NEWSCTL, *words)
+        assert r.returncode == 2 and want in r.stderr, r
+    assert not os.path.exists(other)
     s.stop()
 
 
