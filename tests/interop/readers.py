@@ -10,6 +10,7 @@ from inn import *
 from kit import Client as PlainClient
 
 USER, PASSWORD, WRONG = "wilma", "flintstone-7", "not-this-one"
+OTHER = "fred"                                                       # with the same password
 ME = "127.0.0.9"
 
 BODY = "What everybody shall show.\r\n.a dot at the beginning\r\ncaf\xe9 in Latin-1\r\n"
@@ -94,8 +95,9 @@ class Room:
             text = f.read()
         with open(s.conf, "w") as f:
             f.write(text.replace('access "all" { from = { "*" } read = { "*" } post = { "*" } }\n', ""))
-        subprocess.run([os.path.join(BIN, "newsctl"), "-c", s.conf, "user", "add", USER], input=PASSWORD + "\n", text=True,
-                       stdout=subprocess.PIPE, check=True)
+        for name in USER, OTHER:
+            subprocess.run([os.path.join(BIN, "newsctl"), "-c", s.conf, "user", "add", name], input=PASSWORD + "\n", text=True,
+                           stdout=subprocess.PIPE, check=True)
         s.start()
         self.port = self.tls_port if way == "tls" else s.port
         self.c = Watcher(s.port)

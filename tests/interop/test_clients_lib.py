@@ -88,6 +88,24 @@ def pythons_nntplib_logs_in_under_tls():
     python("tls")
 
 
+def another_user_cannot_cancel_what_a_user_posted():
+    s = Room("nntplib", "tls", articles=False)
+    prog = ("import nntplib, sys, ssl\nn = nntplib.NNTP_SSL('127.0.0.1', %d, sys.argv[1], %r, ssl_context=ssl.create_default_context(cafile=%r))\n"
+            "n.post(b'From: Joe <joe@example.com>\\nNewsgroups: misc.test\\n' + sys.argv[2].encode() + b'\\n\\nWords.\\n')" % (s.port, PASSWORD, s.ca))
+    post = lambda user, head: run(["/usr/bin/python3", "-W", "ignore", "-c", prog, user, head])
+    post(USER, "Subject: mine\nMessage-ID: <mine@example.com>")
+    post(OTHER, "Subject: cmsg cancel\nMessage-ID: <c1@example.com>\nControl: cancel <mine@example.com>")
+    assert s.c.cmd("STAT <c1@example.com>").startswith("223")          # the message itself is an article like others
+    # a later cancel that is right has been done: then this one has been looked at, too
+    post(USER, "Subject: gone soon\nMessage-ID: <gone@example.com>")
+    post(USER, "Subject: cmsg cancel\nMessage-ID: <c3@example.com>\nControl: cancel <gone@example.com>")
+    s.cancelled("<gone@example.com>")
+    assert s.c.cmd("STAT <mine@example.com>").startswith("223")
+    post(USER, "Subject: cmsg cancel\nMessage-ID: <c2@example.com>\nControl: cancel <mine@example.com>")
+    s.cancelled("<mine@example.com>")
+    s.stop()
+
+
 def pythons_nntplib_tells_a_wrong_password():
     s = Room("nntplib", "tls", articles=False)
     out = run(["/usr/bin/python3", "-W", "ignore", "-c", "import nntplib, ssl\nnntplib.NNTP_SSL('127.0.0.1', %d, %r, %r, "
@@ -180,5 +198,6 @@ def perls_net_nntp_tells_a_wrong_password():
 if __name__ == "__main__":
     main([pythons_nntplib_reads_posts_and_cancels, pythons_nntplib_logs_in_reads_posts_and_cancels,
           pythons_nntplib_goes_on_after_starttls_and_a_login, pythons_nntplib_logs_in_under_tls, pythons_nntplib_tells_a_wrong_password,
+          another_user_cannot_cancel_what_a_user_posted,
           perls_net_nntp_reads_posts_and_cancels, perls_net_nntp_logs_in_reads_posts_and_cancels,
           perls_net_nntp_goes_on_after_starttls_and_a_login, perls_net_nntp_logs_in_under_tls, perls_net_nntp_tells_a_wrong_password])
