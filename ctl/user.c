@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -28,6 +29,7 @@
 struct work {
     const char *path;
     const char *socket;             /* nntpd's                                 */
+    const char *directory;          /* the site's                              */
     const char *name;               /* NULL: list                              */
     struct span text;               /* of the file, as it is                   */
     struct show *show;
@@ -118,6 +120,15 @@ static char *new_hash(struct show *show)
 
 /* --- commands ---------------------------------------------------------------- */
 
+/* What root makes beside a root's configuration is of no use to a site of another user. */
+static void hand_over(const struct work *w)
+{
+    struct stat site, file;
+
+    if (geteuid() == 0 && stat(w->directory, &site) == 0 && site.st_uid != 0 && stat(w->path, &file) == 0 && file.st_uid == 0)
+        (void)!chown(w->path, site.st_uid, site.st_gid);
+}
+
 /* Put the user's new line (NULL: none) into the file; with 'out', who is logged in by the old one has to go. */
 static int save(const struct work *w, const char *line, bool out_too, const char *done)
 {
@@ -132,6 +143,7 @@ static int save(const struct work *w, const char *line, bool out_too, const char
     buf_fini(&out);
     if (rc != 0)
         return no(w->show, "%s", e.text);
+    hand_over(w);
     out_too = out_too && ask_quietly(w->socket, 3, words);
     snprintf(text, sizeof text, "%s %s%s", w->name, done, out_too ? "; connections with the old login are ended" : "");
     show_end(w->show, true, span_of(text));
@@ -250,7 +262,7 @@ int user_command(const struct conf *c, const char *verb, const char *name, struc
         { "add", user_add }, { "passwd", user_passwd }, { "del", user_del }, { "off", user_off }, { "on", user_on }, { "list", user_list },
     };
     char socket[PATH_MAX];
-    struct work w = { .path = c->site.users_file, .socket = socket, .name = name, .show = show };
+    struct work w = { .path = c->site.users_file, .socket = socket, .directory = c->site.directory, .name = name, .show = show };
     struct err e;
     int lock, rc;
 

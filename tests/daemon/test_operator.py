@@ -168,6 +168,12 @@ def a_site_that_root_starts_runs_as_its_owner():
         for p in [d] + [os.path.join(d, f) for f in files]:
             if os.path.basename(p) not in ("nntpd.conf", "nntpd.log"):
                 assert os.lstat(p).st_uid == news.pw_uid, p
+    etc = fresh_dir("etc")                               # as /etc/freshet is root's
+    os.makedirs(etc)
+    with open(os.path.join(etc, "nntpd.conf"), "w") as f, open(s.conf) as was:
+        f.write(was.read())
+    r = subprocess.run([NEWSCTL, "-c", f.name, "user", "add", "wilma"], input="x\n", text=True, capture_output=True)
+    assert r.returncode == 0 and os.stat(etc + "/users").st_uid == news.pw_uid, r
     os.chmod(s.conf, 0o600)                              # a reload could not read it
     r = run(os.path.join(BIN, "nntpd"), "-c", s.conf, "-t")
     assert r.returncode == 2 and "nntpd.conf: the site's user, news, cannot read it" in r.stderr, r
