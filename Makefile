@@ -179,13 +179,12 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8 \
 	    $(DESTDIR)$(PREFIX)/share/doc/freshet $(DESTDIR)$(PREFIX)/share/freshet $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/sbin
-	install -m 644 doc/man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5
-	install -m 644 doc/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
+	for p in doc/man/*.[58]; do m=$(DESTDIR)$(PREFIX)/share/man/man$${p##*.}/$${p##*/}; \
+	    sed 's,/usr/local/,$(PREFIX)/,' $$p > $$m && chmod 644 $$m || exit 1; done
 	install -m 644 README.md ARCHITECTURE.md LICENSE doc/*.md $(DESTDIR)$(PREFIX)/share/doc/freshet
 	install -m 644 conf/nntpd.conf conf/freshet.logrotate $(DESTDIR)$(PREFIX)/share/freshet
 	sed 's,/usr/local/,$(PREFIX)/,' conf/freshet.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/freshet.service
 	chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/freshet.service
-	sed 's,/usr/local/,$(PREFIX)/,' doc/man/nntpd.conf.5 > $(DESTDIR)$(PREFIX)/share/man/man5/nntpd.conf.5
 
 rooms:
 	@awk -f doc/rooms.awk doc/rooms $$(find $(ROOMS) tests -name '*.[ch]')
