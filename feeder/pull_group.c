@@ -58,6 +58,7 @@ static void next_chunk(struct pull_run *r)
     r->to = r->range.high - r->from < r->width ? r->range.high : r->from + r->width - 1;
     r->top = r->from - 1;
     r->n_item = r->answered = r->next = r->rows = 0;
+    r->aside = NULL;
     r->n_asked = r->first_asked = r->n_given = 0;
     r->step = STEP_OVER;
     pull_link_ask(r->link, ASK_ROWS, "%s %" PRIu64 "-%" PRIu64, r->xover ? "XOVER" : "OVER", r->from, r->to);
@@ -289,18 +290,43 @@ static void ask_for(struct pull_run *r, size_t k)
     pull_link_ask(r->link, ASK_ARTICLE, "ARTICLE %" PRIu64, r->item[k].number);
 }
 
+/* Has it ended so many runs that it may not end another before others were tried? */
+static bool is_suspect(const struct pull_run *r, const struct item *i)
+{
+    return r->p->stuck_tries >= PULL_TRIES - 1 && r->p->stuck_number == i->number && is_stuck_group(r);
+}
+
+/* There is nothing else left in the chunk.  false: there is none. */
+static bool ask_for_aside(struct pull_run *r)
+{
+    struct item *i = r->aside;
+
+    if (i == NULL)
+        return false;
+    if (rate_allows(r)) {
+        r->aside = NULL;
+        ask_for(r, (size_t)(i - r->item));
+    }
+    return true;
+}
+
 void run_fetch(struct pull_run *r)
 {
     r->step = STEP_FETCH;
     for (; r->next < r->n_item; r->next++) {
         if (r->item[r->next].state != ITEM_WANTED)
             continue;
+        if (is_suspect(r, &r->item[r->next])) {
+            r->aside = &r->item[r->next];
+            r->aside->state = ITEM_ASIDE;
+            continue;
+        }
         if (!room(r) || !rate_allows(r))
             break;
         ask_for(r, r->next);
     }
     advance(r);
-    if (!chunk_done(r))
+    if (!chunk_done(r) || ask_for_aside(r))
         return;
     if (r->mark->last < r->to || r->to == r->range.high)
         run_next_group(r, false);
@@ -328,24 +354,39 @@ static void settle_asked(struct pull_run *r, enum pull_count what)
     run_fetch(r);
 }
 
+static void leave_out(struct pull_run *r, struct item *i, const char *why)
+{
+    log_msg(LOG_WARNING, "%s: %s: article %" PRIu64 " is left out: %s", r->p->name, group_name(r), i->number, why);
+    i->state = ITEM_DONE;
+    r->p->stuck_tries = 0;
+    pull_count(r->p, PULL_LEFT_OUT, 1);
+}
+
+/* A server that gives no other either is in trouble: that is not the article's fault. */
 bool run_blame(struct pull_run *r, const char *why)
 {
     struct pull *p = r->p;
-    struct item *i;
+    struct item *i = r->aside;
 
     if (r->step != STEP_FETCH || r->n_asked == 0)
         return false;
-    i = &r->item[oldest_asked(r)];
+    if (i == NULL)
+        i = &r->item[oldest_asked(r)];
     if (p->stuck_number != i->number || !is_stuck_group(r))
         p->stuck_tries = 0;
     p->stuck_number = i->number;
     snprintf(p->stuck_group, sizeof p->stuck_group, "%s", group_name(r));
-    if (++p->stuck_tries < PULL_TRIES)
+    if (p->stuck_tries++ == 0)
+        p->stuck_received = p->received;
+    if (p->stuck_tries < PULL_TRIES || (p->received == p->stuck_received && p->stuck_tries < PULL_TRIES_ALL))
         return false;
-    log_msg(LOG_WARNING, "%s: %s: article %" PRIu64 " is left out: %s", p->name, group_name(r), i->number, why);
-    i->state = ITEM_DONE;
+    leave_out(r, i, why);
+    if (i == r->aside) {                       /* and another one ends this run */
+        r->aside = NULL;
+        advance(r);
+        return false;
+    }
     unasked(r);
-    pull_count(p, PULL_LEFT_OUT, 1);
     advance(r);
     return true;
 }
@@ -387,6 +428,7 @@ void run_article(struct pull_run *r, struct span article)
 {
     size_t k = oldest_asked(r);
 
+    r->p->received++;
     if (article.p == NULL) {
         log_msg(LOG_INFO, "%s: %s: article %" PRIu64 " is larger than article-max", r->p->name, group_name(r),
                 r->item[k].number);

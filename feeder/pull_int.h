@@ -21,7 +21,8 @@
 #define PULL_WINDOW    16                  /* articles asked for and not yet here           */
 #define PULL_GIVEN     64                  /* with nntpd                                    */
 #define PULL_BEHIND    (4u << 20)          /* octets that nntpd has not read yet            */
-#define PULL_TRIES     3                   /* an article that ends so many runs is left out */
+#define PULL_TRIES     3                   /* an article that ends so many runs is left out, if others come ... */
+#define PULL_TRIES_ALL 20                  /* ... and so many, if none does                 */
 #define PULL_CAREFUL   (4 * PULL_WINDOW)
 #define PULL_GROUPS    200000              /* of one server                                 */
 
@@ -41,6 +42,7 @@ struct pull {
     char     stuck_group[PULL_NAME_MOST + 1];      /* the last article that ended a run     */
     uint64_t stuck_number;
     unsigned stuck_tries;
+    uint64_t received, stuck_received;     /* articles, ever, and when it ended the first   */
     char     last_error[400];
     int64_t  last_error_us;
     uint64_t runs, n_groups, not_here;     /* the last run's: groups, and those we have not */
@@ -50,7 +52,7 @@ struct pull {
     size_t   n_verdicts;
 };
 
-enum item_state { ITEM_NEW, ITEM_WANTED, ITEM_ASKED, ITEM_GIVEN, ITEM_DONE };
+enum item_state { ITEM_NEW, ITEM_WANTED, ITEM_ASIDE, ITEM_ASKED, ITEM_GIVEN, ITEM_DONE };
 struct item { uint64_t number; enum item_state state; uint8_t id_n; char id[MSGID_MAX]; };
 
 enum run_step { STEP_CONNECT, STEP_LIST, STEP_CARRY, STEP_GROUP, STEP_OVER, STEP_WANTS, STEP_FETCH, STEP_QUIT };
@@ -85,6 +87,7 @@ struct pull_run {
     uint64_t width;                        /* numbers in a chunk: more where there are only holes */
     struct item item[PULL_CHUNK];
     size_t   n_item, answered, next;       /* next: to be asked for                         */
+    struct item *aside;                    /* the one that ended runs: asked for after the others; or NULL */
     size_t   asked[LINK_AHEAD];            /* items whose articles are waited for, a ring   */
     unsigned first_asked, n_asked, n_given;
     size_t   rows;
@@ -117,7 +120,7 @@ void run_article(struct pull_run *r, struct span article);
 void run_taken(struct pull_run *r, const struct home_answer *a);
 void run_fetch(struct pull_run *r);                        /* ask for what the window allows  */
 /* The oldest article that is waited for has ended the run, or would.  After PULL_TRIES
- * times it is left out, for good: true. */
+ * times, if others come, it is left out, for good: true. */
 bool run_blame(struct pull_run *r, const char *why);
 
 #endif

@@ -516,6 +516,50 @@ def test_an_article_that_ends_the_connection_is_left_out_after_three_times():
     up.close()
 
 
+def test_two_that_end_the_connection_keep_no_others_waiting():
+    up = Upstream()
+    ids = up.add("misc.test", range(1, 7))
+    other = up.add("misc.two", [1])
+
+    def trick(line, out):
+        if line in ("ARTICLE 3", "ARTICLE 4"):
+            raise EOFError
+        return out
+    up.trick = trick
+    down = down_site(up.port).start()
+    wait_for("the first run", lambda: runs(down) >= 1)
+    for _ in range(6):
+        pull_now(down)
+    assert ids_in(down, "misc.test") == ids[:2] + ids[4:] and ids_in(down, "misc.two") == other, down.log_text()[-2000:]
+    assert show(down, "pulled: left out after three tries") == "2"
+    down.stop()
+    up.close()
+
+
+def test_a_server_that_gives_no_article_at_all_loses_none():
+    up = Upstream()
+    ids = up.add("misc.test", range(1, 6))
+    for refusal in (b"400 quota exceeded\r\n", b"403 no storage\r\n", None):
+        def trick(line, out):
+            if line.startswith("ARTICLE"):
+                if refusal is None:
+                    raise EOFError
+                return refusal
+            return out
+        up.trick = trick
+        if refusal == b"400 quota exceeded\r\n":
+            down = down_site(up.port).start()
+            wait_for("the first run", lambda: runs(down) >= 1)
+        for _ in range(4):
+            pull_now(down)
+    assert not ids_in(down, "misc.test") and show(down, "pulled: left out after three tries") == "0"
+    up.trick = None
+    pull_now(down)
+    assert sorted(ids_in(down, "misc.test")) == sorted(ids), (ids_in(down, "misc.test"), ids)
+    down.stop()
+    up.close()
+
+
 def test_a_server_that_hangs_up_within_an_article_loses_nothing():
     up = Upstream()
     ids = up.add("misc.test", range(1, 40))
