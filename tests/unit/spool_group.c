@@ -1,118 +1,5 @@
 /* spool_group.c - groups: their bytes, their numbers, their marks; twice is once. */
-#include <pthread.h>
-
-#include "lib/clock.h"
-#include "spool/group.h"
-#include "tests/unit/spoolkit.h"
-
-struct site { struct bdb *b; struct groups *g; char *dir; };
-
-static void site_open(struct site *s, const char *name)
-{
-    struct bdb_options o = { .dir = name, .cache_bytes = 16 << 20, .batch_most = 10000 };
-    struct err e = { 0 };
-
-    s->dir = xstrdup(name);
-    if ((s->b = bdb_open(&o, &e)) == NULL || (s->g = groups_open(s->b, &e)) == NULL)
-        fail_msg("%s", e.text);
-}
-
-static void site_close(struct site *s)
-{
-    groups_close(&s->g);
-    bdb_close(&s->b);
-    free(s->dir);
-}
-
-static void site_again(struct site *s)
-{
-    char *dir = xstrdup(s->dir);
-
-    site_close(s);
-    site_open(s, dir);
-    free(dir);
-}
-
-/* ---- applying ----------------------------------------------------------- */
-
-struct batch { struct groups *g; const struct record *r; size_t n; bool fail; void (*more)(struct txn *, struct groups *); };
-
-static void work(struct txn *t, void *arg)
-{
-    struct batch *b = arg;
-
-    groups_apply_begin(b->g);
-    for (size_t i = 0; i < b->n; i++)
-        groups_apply(b->g, t, &b->r[i]);
-    if (b->more != NULL)
-        b->more(t, b->g);
-    groups_apply_end(b->g, t);
-    if (b->fail)
-        txn_fail(t, "for the test");
-}
-
-static void apply(struct site *s, const struct record *r, size_t n)
-{
-    struct batch b = { .g = s->g, .r = r, .n = n };
-    struct err e = { 0 };
-
-    if (bdb_run(s->b, work, &b, &e) != 0)
-        fail_msg("%s", e.text);
-    groups_publish(s->g);
-}
-
-static void apply_more(struct site *s, void (*more)(struct txn *, struct groups *))
-{
-    struct batch b = { .g = s->g, .more = more };
-    struct err e = { 0 };
-
-    if (bdb_run(s->b, work, &b, &e) != 0)
-        fail_msg("%s", e.text);
-    groups_publish(s->g);
-}
-
-static struct group_facts facts(uint32_t id, const char *name)
-{
-    return (struct group_facts){ .id = id, .flag = 'y', .created_us = 1000 + id, .name = span_of(name),
-                                 .creator = SPAN("kit"), .description = SPAN("what it is for"), .low = 1 };
-}
-
-/* A RECORD_GROUP; the data belongs to a ring of a few buffers. */
-static struct record group_record(const struct group_facts *f)
-{
-    static struct buf ring[8];
-    static unsigned turn;
-    struct buf *b = &ring[turn++ % 8];
-
-    buf_clear(b);
-    group_pack(b, f);
-    return (struct record){ .kind = RECORD_GROUP, .seq = 1, .data = buf_span(b) };
-}
-
-static void make(struct site *s, uint32_t id, const char *name)
-{
-    struct group_facts f = facts(id, name);
-    struct record r = group_record(&f);
-
-    apply(s, &r, 1);
-}
-
-static void article(struct site *s, const struct record_number *n, unsigned count)
-{
-    struct record r = { .kind = RECORD_ARTICLE, .numbers = n, .n_numbers = count };
-
-    apply(s, &r, 1);
-}
-
-static void marks_are(struct site *s, const char *name, uint64_t low, uint64_t high, uint64_t count)
-{
-    const struct group *g = group_find(s->g, span_of(name));
-
-    assert_non_null(g);
-    if (g->low != low || g->high != high || g->count != count)
-        fail_msg("%s: low %llu high %llu count %llu", name, (unsigned long long)g->low, (unsigned long long)g->high,
-                 (unsigned long long)g->count);
-}
+#include "tests/unit/groupkit.h"
 
 /* ---- bytes -------------------------------------------------------------- */
 
@@ -153,12 +40,6 @@ static bool note_name(const struct group *g, void *arg)
 {
     buf_printf(arg, "%s ", g->name);
     return true;
-}
-
-static bool stop_at_once(const struct group *g, void *arg)
-{
-    (void)g;
-    return ++*(int *)arg < 2;
 }
 
 static void groups_are_found_listed_changed_and_survive(void **state)
@@ -602,117 +483,6 @@ static void a_snapshot_suffices_to_rebuild_from_any_segment(void **state)
 
 /* ---- many --------------------------------------------------------------- */
 
-#define MANY 45000
-
-struct many { struct groups *g; uint32_t from, to; };
-
-static void make_many(struct txn *t, void *arg)
-{
-    struct many *m = arg;
-
-    groups_apply_begin(m->g);
-    for (uint32_t id = m->from; id <= m->to; id++) {
-        char name[60];
-        struct group_facts f;
-        struct record r;
-
-        snprintf(name, sizeof name, "hierarchy%u.of.many.groups.number%u", id % 97, id);
-        f = facts(id, name);
-        r = group_record(&f);
-        groups_apply(m->g, t, &r);
-    }
-    groups_apply_end(m->g, t);
-}
-
-static bool in_order(const struct group *g, void *arg)
-{
-    const char **last = arg;
-
-    assert_true(*last == NULL || strcmp(*last, g->name) < 0);
-    *last = g->name;
-    return true;
-}
-
-static void forty_five_thousand_groups_load(void **state)
-{
-    struct site s;
-    struct err e = { 0 };
-    const char *last = NULL;
-    int64_t t[4];
-    struct buf snap = { 0 };
-
-    (void)state;
-    site_open(&s, kit_path("many"));
-    t[0] = clock_mono_us();
-    for (uint32_t id = 1; id <= MANY; id += 250) {
-        struct many m = { s.g, id, id + 249 };
-
-        assert_int_equal(bdb_run(s.b, make_many, &m, &e), 0);
-        groups_publish(s.g);
-        if (id % 5000 == 1)                          /* a LIST between must not make it quadratic */
-            group_each(s.g, stop_at_once, &(int){ 0 });
-    }
-    t[1] = clock_mono_us();
-    site_again(&s);
-    t[2] = clock_mono_us();
-    assert_int_equal(groups_count_all(s.g), MANY);
-    group_each(s.g, in_order, &last);
-    t[3] = clock_mono_us();
-    groups_snapshot(s.g, &snap);
-    print_message("# %d groups: made in %lld ms, closed and loaded in %lld ms, listed first in %lld ms, snapshot %zu kB in %lld ms\n",
-                  MANY, (long long)(t[1] - t[0]) / 1000, (long long)(t[2] - t[1]) / 1000,
-                  (long long)(t[3] - t[2]) / 1000, buf_len(&snap) / 1024, (long long)(clock_mono_us() - t[3]) / 1000);
-    buf_fini(&snap);
-    site_close(&s);
-}
-
-/* ---- threads ------------------------------------------------------------ */
-
-static void *look_around(void *arg)
-{
-    struct site *s = arg;
-    const char *last;
-    uint64_t high = 0;
-
-    for (int i = 0; i < 2000; i++) {
-        const struct group *g = group_find(s->g, SPAN("a.a"));
-        uint64_t now = g != NULL ? atomic_load(&g->high) : 0;
-
-        if (now < high)
-            fail_msg("the high mark went back");
-        high = now;
-        last = NULL;
-        if (i % 20 == 0)
-            group_each(s->g, in_order, &last);
-        (void)group_by_id(s->g, (uint32_t)i % 300);
-    }
-    return NULL;
-}
-
-static void readers_look_while_groups_change(void **state)
-{
-    struct site s;
-    pthread_t t[3];
-
-    (void)state;
-    site_open(&s, kit_path("threads"));
-    make(&s, 1, "a.a");
-    for (int i = 0; i < 3; i++)
-        assert_int_equal(pthread_create(&t[i], NULL, look_around, &s), 0);
-    for (uint32_t i = 2; i < 200; i++) {
-        char name[20];
-
-        snprintf(name, sizeof name, "b.n%u", i);
-        make(&s, i, name);
-        article(&s, &(struct record_number){ 1, i }, 1);
-        if (i % 7 == 0)
-            apply(&s, &(struct record){ .kind = RECORD_UNGROUP, .numbers = &(struct record_number){ i, 0 }, .n_numbers = 1 }, 1);
-    }
-    for (int i = 0; i < 3; i++)
-        pthread_join(t[i], NULL);
-    site_close(&s);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -731,8 +501,6 @@ int main(void)
         cmocka_unit_test(a_snapshot_changes_nothing_where_all_was_applied),
         cmocka_unit_test(a_batch_that_is_not_kept_is_not_in_the_snapshot),
         cmocka_unit_test(a_snapshot_suffices_to_rebuild_from_any_segment),
-        cmocka_unit_test(forty_five_thousand_groups_load),
-        cmocka_unit_test(readers_look_while_groups_change),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
