@@ -95,6 +95,12 @@ def wait_for(what, fn, seconds=30):
         time.sleep(0.02)
 
 
+def report(text):
+    """The end of a log; if a sanitizer spoke, what it said."""
+    at = max(text.find(w) for w in ("WARNING: ThreadSanitizer", "ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:"))
+    return text[-2000:] if at < 0 else text[at:at + 6000]
+
+
 class Site:
     """One Freshet site."""
 
@@ -143,7 +149,7 @@ class Site:
 
     def answers(self):
         if self.proc.poll() is not None:
-            raise AssertionError("nntpd of %s ended with %s:\n%s" % (self.name, self.proc.returncode, self.log_text()[-2000:]))
+            raise AssertionError("nntpd of %s ended with %s:\n%s" % (self.name, self.proc.returncode, report(self.log_text())))
         try:
             with socket.create_connection((self.listen, self.port), 1) as s:
                 s.settimeout(2)
@@ -164,7 +170,7 @@ class Site:
             except subprocess.TimeoutExpired:
                 self.kill()
                 raise AssertionError("%s does not stop on SIGTERM" % self.name)
-            assert self.proc.returncode == 0, "%s ended with %s:\n%s" % (self.name, self.proc.returncode, self.log_text()[-2000:])
+            assert self.proc.returncode == 0, "%s ended with %s:\n%s" % (self.name, self.proc.returncode, report(self.log_text()))
         self.proc = None
 
     def kill(self):
