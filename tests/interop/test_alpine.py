@@ -10,7 +10,7 @@ def start(s, password):
     flags = "/nntp" + ("/ssl" if s.way == "tls" else "/notls") + ("/user=" + USER if password else "")
     os.makedirs(d + "/mail")
     where = "localhost:%d%s" % (s.port, flags)
-    write(d + "/pinerc", "personal-name=Joe\nuser-domain=example.com\nnntp-server=%s\ndefault-fcc=""\ninbox-path=%s/inbox\nnews-collections=News *{%s}#news.[]\n"
+    write(d + "/pinerc", "personal-name=Joe\nuser-domain=example.com\nnntp-server=%s\ndefault-fcc=\"\"\ninbox-path=%s/inbox\nnews-collections=News *{%s}#news.[]\n"
           "last-version-used=7.0\nfeature-list=quit-without-confirm,news-post-without-validation,"
           "include-text-in-reply\n"
           "newsrc-path=%s/newsrc\ncharacter-set=UTF-8\nposting-character-set=UTF-8\nuser-id=joe\n" % (where.replace("/nntp", ""), d, where, d))
