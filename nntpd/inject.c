@@ -306,9 +306,13 @@ static bool body_is_empty(const struct intake *in)
 /* Has From an address with something before the "@" and a dot behind it? */
 static bool has_address(struct span from)
 {
-    const char *open = memchr(from.p, '<', from.n), *close = memchr(from.p, '>', from.n), *at;
+    const char *open, *close, *at;
     struct span local, domain;
 
+    if (from.n == 0)                        /* nothing but comments: there may be no octet to point at */
+        return false;
+    open = memchr(from.p, '<', from.n);
+    close = memchr(from.p, '>', from.n);
     if (open != NULL && close > open)
         from = (struct span){ open + 1, (size_t)(close - open - 1) };
     else
