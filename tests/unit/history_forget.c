@@ -1,27 +1,7 @@
 /* history_forget.c - what is forgotten, what never, and that sweeping changes no answer. */
 #include "history/his_db.h"
 #include "history/his_sweep.h"
-#include "tests/unit/hiskit.h"
-
-static struct book k;
-
-static int setup(void **state)
-{
-    static int turn;
-    char name[32];
-
-    (void)state;
-    snprintf(name, sizeof name, "forget-%d", turn++);
-    book_open(&k, name);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    book_close(&k);
-    return 0;
-}
+#include "tests/unit/bookkit.h"
 
 /* --- as the applier and the keeper do it -------------------------------- */
 

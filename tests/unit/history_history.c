@@ -3,27 +3,7 @@
 #include <stdatomic.h>
 
 #include "history/his_db.h"
-#include "tests/unit/hiskit.h"
-
-static struct book k;
-
-static int setup(void **state)
-{
-    static int turn;
-    char name[32];
-
-    (void)state;
-    snprintf(name, sizeof name, "history-%d", turn++);
-    book_open(&k, name);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    book_close(&k);
-    return 0;
-}
+#include "tests/unit/bookkit.h"
 
 static bool same(const struct his_entry *x, const struct his_entry *y)
 {

@@ -1,25 +1,5 @@
 /* history_waiting.c - cancels that wait for their article. */
-#include "tests/unit/hiskit.h"
-
-static struct book k;
-
-static int setup(void **state)
-{
-    static int turn;
-    char name[32];
-
-    (void)state;
-    snprintf(name, sizeof name, "waiting-%d", turn++);
-    book_open(&k, name);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    book_close(&k);
-    return 0;
-}
+#include "tests/unit/bookkit.h"
 
 static void recall(void)
 {
