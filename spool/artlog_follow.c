@@ -149,6 +149,14 @@ static int bytes_here(struct log_reader *r, size_t n, struct span *b, struct err
     return 0;
 }
 
+/* Behind the record at the reader's offset. */
+static void advance(struct log_reader *r, size_t size)
+{
+    segment_mark(r->s, r->seq, r->offset);
+    r->offset += size;
+    r->seq++;
+}
+
 /* Step over the record at the reader's offset.  1, 0 not there, -1. */
 static int step_over(struct log_reader *r, struct err *e)
 {
@@ -166,9 +174,7 @@ static int step_over(struct log_reader *r, struct err *e)
     }
     if (fault != RECORD_OK)
         return damaged(r, e);
-    segment_mark(r->s, r->seq, r->offset);
-    r->offset += size;
-    r->seq++;
+    advance(r, size);
     return 1;
 }
 
@@ -236,9 +242,7 @@ static int read_here(struct log_reader *r, struct span b, struct record *rec, st
     if (fault != RECORD_OK)
         return damaged(r, e);
     *pos = (struct log_pos){ .segment = r->s->number, .offset = r->offset, .size = (uint32_t)size };
-    segment_mark(r->s, r->seq, r->offset);
-    r->offset += size;
-    r->seq++;
+    advance(r, size);
     return 1;
 }
 
