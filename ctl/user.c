@@ -72,7 +72,7 @@ static struct termios terminal;     /* as it was */
 /* ^C at the prompt must not leave a terminal that shows nothing. */
 static void on_interrupt(int sig)
 {
-    (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &terminal);
+    (void)tcsetattr(STDIN_FILENO, TCSADRAIN, &terminal);
     _exit(128 + sig);
 }
 
@@ -86,10 +86,10 @@ static int ask_line(const char *prompt, char line[LINE_MOST])
     quiet = terminal;
     quiet.c_lflag &= ~(tcflag_t)ECHO;
     signal(SIGINT, on_interrupt);
+    (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);    /* before the prompt: who sees it may type at once */
     fputs(prompt, stderr);
-    (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
     rc = read_line(line);
-    (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &terminal);
+    (void)tcsetattr(STDIN_FILENO, TCSADRAIN, &terminal);
     signal(SIGINT, SIG_DFL);
     fputc('\n', stderr);
     return rc;
