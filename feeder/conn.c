@@ -429,7 +429,7 @@ static bool on_line(struct conn *c, struct span line)
     return conn_ready(c) ? on_answer(c, code, id, line) : conn_greeting(c, code, quote(line, text));
 }
 
-/* A layer that begins drops what was read: the line must have left before. */
+/* What follows the line may belong to a layer that begins with it: the line leaves first. */
 static bool on_early_line(struct conn *c, struct span line, size_t used)
 {
     char text[LINE_MOST];

@@ -43,7 +43,7 @@ static bool act(struct conn *c, enum hello_do what, struct buf *out, const char 
     case HELLO_TLS:
         return begin_tls(c);
     case HELLO_DEFLATE:
-        deflate_begin(c->stream, NULL);
+        deflate_granted(c->stream);
         buf_clear(out);
         return act(c, hello_goes_on(&c->hello, out), out, line);
     case HELLO_STREAMING:

@@ -156,7 +156,7 @@ static bool act(struct probe *p, enum hello_do what, struct buf *out)
     case HELLO_TLS:
         return begin_tls(p);
     case HELLO_DEFLATE:
-        deflate_begin(p->stream, NULL);
+        deflate_granted(p->stream);
         buf_clear(out);
         return act(p, hello_goes_on(&p->hello, out), out);
     case HELLO_STREAMING:
@@ -268,7 +268,7 @@ static void on_data(struct probe *p)
         }
         if (nl == NULL)
             return;
-        memcpy(line, data, n);                   /* a layer that begins drops what was read */
+        memcpy(line, data, n);                   /* what follows may belong to a layer */
         buf_drop(in, n + 1);
         n -= n > 0 && line[n - 1] == '\r';
         if (!on_line(p, (struct span){ line, n }))

@@ -182,7 +182,7 @@ static void act(struct pull_link *l, enum hello_do what, struct buf *out, const 
         begin_tls(l);
         return;
     case HELLO_DEFLATE:
-        deflate_begin(l->stream, NULL);
+        deflate_granted(l->stream);
         buf_clear(out);
         act(l, hello_goes_on(&l->hello, out), out, line);
         return;
@@ -269,7 +269,7 @@ static void on_row(struct pull_link *l, struct span row)
     tell(l, LINK_ROW, 0, row);
 }
 
-/* Greeting: a layer that begins drops what was read, so the line must have left before. */
+/* Greeting: what follows the line may belong to a layer that begins with it, so the line leaves first. */
 static void on_hello_line(struct pull_link *l, struct span line, size_t used)
 {
     char text[REPLY_MOST + 1];

@@ -406,7 +406,15 @@ void deflate_free(struct deflate **d)
 
 void deflate_begin(struct stream *s, struct deflate *d)
 {
-    stream_layer(s, wrap, d != NULL ? d : xcalloc(1, sizeof *d));
+    stream_layer(s, wrap, d);
+}
+
+void deflate_granted(struct stream *s)
+{
+    struct deflate *d = xcalloc(1, sizeof *d);
+
+    buf_add_span(&d->packed, buf_span(stream_in(s)));
+    stream_layer(s, wrap, d);
 }
 
 bool deflate_on(const struct stream *s)

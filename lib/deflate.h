@@ -30,10 +30,14 @@ struct deflate *deflate_new(void);
 void deflate_free(struct deflate **d);          /* one that did not begin */
 
 /* From here on the stream's bytes are DEFLATE, both ways; the stream owns 'd'.
- * What was read and not consumed before is dropped: begin as soon as the line
- * that grants it (206) is said, or has come.  'd' NULL: memory is taken when
- * there is something to pack, and the stream fails when there is none. */
+ * For the end that grants it, as soon as the 206 is written: what was read and
+ * not consumed before is dropped, for nothing may follow the command. */
 void deflate_begin(struct stream *s, struct deflate *d);
+
+/* The same for the end that asked, when the line that grants it was consumed:
+ * what was read behind that line is DEFLATE already.  Memory is taken when there
+ * is something to pack, and the stream fails when there is none. */
+void deflate_granted(struct stream *s);
 
 /* Has it begun? */
 bool deflate_on(const struct stream *s);

@@ -77,7 +77,7 @@ bool far_secure(const struct far *f)
 
 void far_begin_deflate(struct far *f)
 {
-    deflate_begin(f->st, NULL);
+    deflate_granted(f->st);
 }
 
 void far_cut(struct far *f)

@@ -225,6 +225,30 @@ static void open_raw(struct end *a, int *peer)
     *peer = fd[1];
 }
 
+static void what_was_read_behind_the_line_that_grants_it_is_inside(void **state)
+{
+    struct end a = { .keep = true };
+    struct sender s;
+    int fd[2];
+
+    (void)state;
+    pair_of(fd);
+    a.s = stream_socket(base, fd[0], on_end, &a);
+    sender_open(&s, 6, 15);
+    sender_say(&s, "203 go on\r\n", 11, Z_SYNC_FLUSH);
+    assert_int_equal(write(fd[1], "206 go on\r\n", 11), 11);
+    assert_int_equal(write(fd[1], buf_data(&s.out), buf_len(&s.out) - 3), buf_len(&s.out) - 3);
+    until(buf_len(stream_in(a.s)) == 11 + buf_len(&s.out) - 3);
+    buf_drop(stream_in(a.s), 11);
+    a.keep = false;
+    deflate_granted(a.s);
+    assert_int_equal(write(fd[1], buf_data(&s.out) + buf_len(&s.out) - 3, 3), 3);
+    until(got_is(&a, "203 go on\r\n"));
+    sender_close(&s);
+    end_close(&a);
+    close(fd[1]);
+}
+
 static void a_sender_with_the_largest_window_is_read_octet_by_octet(void **state)
 {
     enum { N = 120000 };
@@ -558,6 +582,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(lines_go_both_ways), T(what_was_written_before_it_leaves_as_it_is), T(what_was_read_before_it_is_dropped),
+        T(what_was_read_behind_the_line_that_grants_it_is_inside),
         T(much_goes_both_ways_at_once), T(what_cannot_be_packed_goes_too), T(what_repeats_costs_little),
         T(a_sender_with_the_largest_window_is_read_octet_by_octet),
         T(a_bomb_takes_no_more_room_than_the_streams_limit), T(octets_that_become_nothing_starve_nobody),
