@@ -439,7 +439,7 @@ struct store *store_open(const struct store_options *o, progress_fn *progress, v
 
     if (s == NULL)
         return NULL;
-    if (store_recover(s, progress, arg, e) != 0) {
+    if (store_recover(s, progress, arg, e) != 0 || store_key_fits(s, e) != 0) {
         store_close_rooms(&s);
         return NULL;
     }

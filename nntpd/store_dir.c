@@ -21,6 +21,7 @@
 #include "nntpd/store_int.h"
 
 #define HISTORY_CACHE_ENTRIES (1u << 18)
+#define KEY_RECORDS 1000              /* looked at for an article that tells which key it was */
 
 static int take_lock(struct store *s, struct err *e)
 {
@@ -101,6 +102,31 @@ static int key_read(struct store *s, struct err *e)
     }
     free(text);
     return rc;
+}
+
+/* The newest articles of the log carry what the key made of their Message-IDs. */
+int store_key_fits(struct store *s, struct err *e)
+{
+    uint64_t last = artlog_published(s->ix.log), first = artlog_first_seq(s->ix.log);
+    struct log_reader *in = log_reader_new(s->ix.log, last > first + KEY_RECORDS ? last - KEY_RECORDS : first, e);
+    struct log_pos pos;
+    struct record r;
+    bool seen = false, fits = true;
+    int rc = in != NULL ? 1 : -1;
+
+    while (!seen && rc > 0 && (rc = log_reader_next(in, &r, &pos, e)) == 1)
+        if (r.kind == RECORD_ARTICLE && (r.flags & (RECORD_GONE | RECORD_DAMAGED)) == 0 && r.msgid.len > 0) {
+            struct msgid_key key = msgid_key(&s->key, (struct span){ r.data.p + r.msgid.at, r.msgid.len });
+
+            seen = true;
+            fits = memcmp(key.b, r.key.b, sizeof key.b) == 0;
+        }
+    if (in != NULL)
+        log_reader_free(&in);
+    if (!fits)
+        return err_set(e, "%s/key is not the key that the log was written with: no article would be known; "
+                       "put the right one back from a backup", s->dir);
+    return rc < 0 ? -1 : 0;
 }
 
 /* A damaged database goes aside, and a new one is begun: all of it is in the log. */

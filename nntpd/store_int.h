@@ -109,5 +109,6 @@ int store_recover(struct store *s, progress_fn *progress, void *arg, struct err 
  * a database that cannot be opened is put aside. */
 struct store *store_open_rooms(const struct store_options *o, bool fresh, struct err *e);
 void store_close_rooms(struct store **s);
+int  store_key_fits(struct store *s, struct err *e) need_result;   /* once the log's end is known */
 
 #endif

@@ -1,4 +1,5 @@
 /* nntpd_store.c - the store: numbers, rebuild, cancel, verify. */
+#include "lib/disk.h"
 #include "nntpd/outside.h"
 #include "tests/unit/fillkit.h"
 
@@ -104,6 +105,36 @@ static void the_key_is_not_made_anew_beside_a_log(void **state)
     assert_int_equal(unlink(path), 0);
     assert_null(store_open(&o, NULL, NULL, &e));
     assert_non_null(strstr(e.text, "key is missing"));
+}
+
+static void a_key_that_did_not_make_the_log_is_told(void **state)
+{
+    const char *dir = kit_path("other-key"), *other = "00112233445566778899aabbccddeeff\n";
+    struct store_options o = site_options(dir);
+    struct store *s = site_with_groups(dir);
+    char path[300], *key;
+    struct err e;
+    size_t n;
+
+    (void)state;
+    snprintf(path, sizeof path, "%s/key", dir);
+    assert_non_null(key = disk_slurp(path, 256, &n));
+    store_close(&s);
+    assert_int_equal(disk_replace(path, other, strlen(other), 0600), 0);
+    s = site_open(dir);                              /* a log without an article fits any */
+    store_close(&s);
+    assert_int_equal(disk_replace(path, key, n, 0600), 0);
+    s = site_open(dir);
+    store_some(s, 0, 3);
+    store_close(&s);
+    assert_int_equal(disk_replace(path, other, strlen(other), 0600), 0);
+    assert_null(store_open(&o, NULL, NULL, &e));
+    assert_non_null(strstr(e.text, "not the key that the log was written with"));
+    assert_int_equal(disk_replace(path, key, n, 0600), 0);
+    s = site_open(dir);
+    site_verify(s);
+    store_close(&s);
+    free(key);
 }
 
 static void rebuild_gives_the_same_trees(void **state)
@@ -389,6 +420,7 @@ int main(void)
         cmocka_unit_test(a_group_of_the_same_name_is_changed_not_made_twice),
         cmocka_unit_test(a_second_program_is_kept_out),
         cmocka_unit_test(the_key_is_not_made_anew_beside_a_log),
+        cmocka_unit_test(a_key_that_did_not_make_the_log_is_told),
         cmocka_unit_test(rebuild_gives_the_same_trees),
         cmocka_unit_test(a_damaged_database_is_made_again_at_the_start),
         cmocka_unit_test(a_cancel_takes_rows_and_bytes_and_moves_marks),
