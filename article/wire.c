@@ -63,14 +63,26 @@ static size_t find_body(struct span block)
     return p != NULL ? (size_t)(p - block.p) + 4 : 0;
 }
 
-static size_t count_lines(struct span s)
+/* Does a line that is but a dot begin here, before the terminator at 'end'?  For a reader whose lines end in LF. */
+static bool dot_alone(const char *p, const char *end)
 {
-    size_t lines = 0;
-    const char *end = s.p + s.n;
+    if (p >= end || *p++ != '.')
+        return false;
+    p += p < end && *p == '\r';
+    return p < end && *p == '\n';
+}
 
-    for (const char *p = s.p; (p = memchr(p, '\n', (size_t)(end - p))) != NULL; p++)
-        lines += p > s.p && p[-1] == '\r';
-    return lines;
+/* Count the lines of the body.  true: one in the block looks like its end. */
+static bool look_at_lines(struct span block, struct wire_facts *facts)
+{
+    const char *p = block.p, *end = block.p + block.n - 3, *body = block.p + facts->body;
+    bool hidden = dot_alone(p, end);
+
+    for (; (p = memchr(p, '\n', (size_t)(end - p))) != NULL; p++) {
+        facts->lines += p >= body && p[-1] == '\r';
+        hidden |= dot_alone(p + 1, end);
+    }
+    return hidden;
 }
 
 enum wire_fault wire_check(struct span block, struct wire_facts *facts)
@@ -90,10 +102,7 @@ enum wire_fault wire_check(struct span block, struct wire_facts *facts)
         return facts->body == 0 || (size_t)(nul - block.p) < facts->body ? WIRE_NUL_HEAD : WIRE_NUL_BODY;
     if (facts->body == 0)
         return WIRE_NO_BODY;
-    facts->lines = count_lines(span_from(block, facts->body));
-    if (facts->lines > 0)
-        facts->lines--;                             /* the terminator's */
-    return WIRE_OK;
+    return look_at_lines(block, facts) ? WIRE_HIDDEN_END : WIRE_OK;
 }
 
 size_t wire_bytes(struct span block)

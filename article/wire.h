@@ -31,7 +31,9 @@ enum wire_fault {
     WIRE_NO_HEADERS,     /* begins with a blank line                437 "No headers"             */
     WIRE_NO_BODY,        /* no blank line                           437 "No body"                */
     WIRE_NUL_HEAD,       /* a NUL in the headers                                                 */
-    WIRE_NUL_BODY
+    WIRE_NUL_BODY,
+    WIRE_HIDDEN_END      /* a dot alone in a line that only LF ends or begins: who takes LF for
+                            the end of a line (most readers do) would see the article's end there */
 };
 struct wire_facts {
     size_t body;         /* offset of the first byte after the blank line                        */

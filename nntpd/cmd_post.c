@@ -34,4 +34,5 @@ void cmd_post(struct session *s, const struct call *c)
     reply(s, "340 Send it; recommended Message-ID %.*s", SPAN_F(buf_span(&id)));
     buf_fini(&id);
     body_begin(s, s->conf->site.post_max, slot_new(s, (struct span){ 0 }, false), posted);
+    s->body.ends = ENDS_ASK;
 }

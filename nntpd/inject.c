@@ -76,6 +76,7 @@ enum verdict stage_p_lines(struct intake *in)
 
     if (in->true_size > limit)
         return too_big(in, limit);
+    inject_mend_ends(in);
     switch (wire_check(in->block, &in->facts)) {
     case WIRE_OK:
         return mend_head(in);
@@ -91,6 +92,8 @@ enum verdict stage_p_lines(struct intake *in)
         return V_NUL_HEADER;
     case WIRE_NUL_BODY:
         return V_NUL_BODY;
+    case WIRE_HIDDEN_END:
+        return V_HIDDEN_END;
     }
     return GO_ON;
 }

@@ -82,6 +82,9 @@ enum verdict stage_wire(struct intake *in)
     case WIRE_NUL_BODY:
         find_id(in, in->block);
         return V_NUL_BODY;
+    case WIRE_HIDDEN_END:
+        find_id(in, in->block);
+        return V_HIDDEN_END;
     }
     return GO_ON;
 }

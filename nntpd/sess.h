@@ -53,6 +53,8 @@ struct slot {
 /* A block being read. */
 struct body {
     struct wire_scan scan;
+    enum { ENDS_CRLF, ENDS_ASK, ENDS_LF } ends;   /* of its lines; ASK: as the first one's       */
+    bool        cr;                      /* of a line whose LF has not come: CR was the last     */
     struct buf  bytes;
     uint64_t    size;                    /* read so far                                          */
     uint64_t    most;                    /* keep no more than this; 0: keep nothing              */

@@ -51,6 +51,45 @@ static void keep(struct body *b, const char *p, size_t n)
         cut(b);
 }
 
+/* n octets of the block as the wire has it; return how many of them are its own. */
+static size_t take(struct body *b, const char *p, size_t n, bool *done)
+{
+    n = wire_scan(&b->scan, p, n, done);
+    b->size += n;
+    keep(b, p, n);
+    return n;
+}
+
+/* The same of a post.  When its first line ends in LF alone, all of them may, as with
+ * commands: someone types it, or a script writes it, and else would wait for us as we
+ * for its CRLF.  When it ends in CRLF, the end does too, whatever stands within. */
+static size_t take_typed(struct body *b, const char *p, size_t n, bool *done)
+{
+    size_t at = 0;
+
+    *done = false;
+    while (at < n && !*done) {
+        const char *lf = memchr(p + at, '\n', n - at);
+        size_t len = lf != NULL ? (size_t)(lf - p) - at : n - at;
+
+        if (len > 0) {
+            take(b, p + at, len, done);
+            b->cr = p[at + len - 1] == '\r';
+        }
+        at += len;
+        if (lf == NULL)
+            break;
+        if (b->ends == ENDS_ASK)
+            b->ends = b->cr ? ENDS_CRLF : ENDS_LF;
+        if (b->ends == ENDS_LF && !b->cr)
+            take(b, "\r", 1, done);
+        take(b, "\n", 1, done);
+        b->cr = false;
+        at++;
+    }
+    return at;
+}
+
 bool body_step(struct session *s)
 {
     struct body *b = &s->body;
@@ -60,9 +99,7 @@ bool body_step(struct session *s)
 
     if (n == 0)
         return false;
-    n = wire_scan(&b->scan, buf_data(in), n, &done);
-    b->size += n;
-    keep(b, buf_data(in), n);
+    n = b->ends == ENDS_CRLF ? take(b, buf_data(in), n, &done) : take_typed(b, buf_data(in), n, &done);
     buf_drop(in, n);
     if (!done) {
         session_part(s);

@@ -84,6 +84,10 @@ static void what_a_block_lacks_has_a_name(void **state)
         { { "..a: b\r\n\r\n.\r\n", 13 }, WIRE_OK },
         { { "A: \0\r\n\r\n.\r\n", 11 }, WIRE_NUL_HEAD }, { { "\0\r\n.\r\n", 6 }, WIRE_NUL_HEAD },
         { { "A: b\r\n\r\n\0\r\n.\r\n", 14 }, WIRE_NUL_BODY }, { { "A: \0\r\n\r\n\0\r\n.\r\n", 14 }, WIRE_NUL_HEAD },
+        { { "A: b\r\n\r\na\n.\r\nc\r\n.\r\n", 19 }, WIRE_HIDDEN_END }, { { "A: b\r\n\r\na\n.\nc\r\n.\r\n", 18 }, WIRE_HIDDEN_END },
+        { { "A: b\r\n\r\na\r\n.\nc\r\n.\r\n", 19 }, WIRE_HIDDEN_END }, { { "A: b\n.\r\nc\r\n\r\n.\r\n", 16 }, WIRE_HIDDEN_END },
+        { { ".\nA: b\r\n\r\n.\r\n", 13 }, WIRE_HIDDEN_END }, { { "A: b\r\n\r\n\n.\r\n.\r\n", 15 }, WIRE_HIDDEN_END },
+        { { "A: b\r\n\r\na\n..\n.c\n.\r\r\n\n\r\n.\r\n", 26 }, WIRE_OK }, { { "A: b\r\n\r\n.\r.\r\n.\r\n", 16 }, WIRE_OK },
     };
     struct wire_facts f;
 
