@@ -302,9 +302,14 @@ void auth_too_long(struct session *s)
     reply(s, "482 SASL protocol error: the response is too long");
 }
 
+static bool says_sasl(struct span head)
+{
+    return span_ieq(span_word(&head), SPAN("AUTHINFO")) && span_ieq(span_word(&head), SPAN("SASL"));
+}
+
 size_t auth_line_most(const struct session *s, struct span head)
 {
-    return auth_expects(s) || span_istarts(head, SPAN("AUTHINFO SASL ")) ? AUTH_LINE_MOST : LINE_MOST;
+    return auth_expects(s) || says_sasl(head) ? AUTH_LINE_MOST : LINE_MOST;
 }
 
 /* --- what CAPABILITIES says (RFC 4643 2.1, 2.2) -------------------------------- */

@@ -4,7 +4,8 @@
  * the articles are read, after a scan has found where they lie.
  *
  * An article without the field: HDR an empty value, XHDR no line, XPAT no line.
- * Nothing in the range: HDR 423, the others 221 and an empty block.
+ * Nothing in the range: HDR 423, the others 221 and an empty block.  The current
+ * article has gone: 420 to all of them.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -78,7 +79,7 @@ static void put_value(struct hdr_task *h, uint64_t number, struct span value)
 
 static void end(struct hdr_task *h)
 {
-    if (h->kind != KIND_HDR)
+    if (h->kind != KIND_HDR && !h->current)
         begin(h);
     if (h->t.begun)
         buf_puts(&h->t.out, ".\r\n");

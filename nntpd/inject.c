@@ -197,16 +197,24 @@ static enum verdict field_syntax(struct intake *in, bool known)
     return GO_ON;
 }
 
+static bool too_old(const struct intake *in, int64_t t)
+{
+    int64_t most_us = in->rules->site->age_max_us;
+
+    return most_us > 0 && t < in->now_us / 1000000 - most_us / 1000000;
+}
+
 static enum verdict dates(struct intake *in)
 {
-    const struct conf_site *site = in->rules->site;
-    int64_t t, now = in->now_us / 1000000, ahead = now + site->future_max_us / 1000000;
+    int64_t t, ahead = in->now_us / 1000000 + in->rules->site->future_max_us / 1000000;
 
     if (hdr_has(&in->h, HDR_INJECTION_DATE)) {
         if (date_read(hdr_body(&in->h, HDR_INJECTION_DATE), &t) != 0)
             return intake_say(in, V_P_BAD_BODY, SPAN("Injection-Date"));
         if (t > ahead)
             return V_P_FUTURE;
+        if (too_old(in, t))                                   /* no peer would take it */
+            return intake_say(in, V_TOO_OLD, hdr_body(&in->h, HDR_INJECTION_DATE));
     }
     if (!hdr_has(&in->h, HDR_DATE))
         return GO_ON;
@@ -214,7 +222,7 @@ static enum verdict dates(struct intake *in)
         return intake_say(in, V_P_BAD_BODY, SPAN("Date"));
     if (t > ahead)
         return V_P_FUTURE;
-    return site->age_max_us > 0 && t < now - site->age_max_us / 1000000 ? V_P_OLD : GO_ON;
+    return too_old(in, t) ? V_P_OLD : GO_ON;
 }
 
 static enum verdict control(struct intake *in)
@@ -306,7 +314,24 @@ static bool body_is_empty(const struct intake *in)
     return true;
 }
 
-/* Has From an address with something before the "@" and a dot behind it? */
+/* The first c that is not in a quoted string; NULL. */
+static const char *unquoted(struct span s, char c)
+{
+    bool quoted = false;
+
+    for (size_t i = 0; i < s.n; i++) {
+        if (quoted && s.p[i] == '\\')
+            i++;
+        else if (s.p[i] == '"')
+            quoted = !quoted;
+        else if (!quoted && s.p[i] == c)
+            return s.p + i;
+    }
+    return NULL;
+}
+
+/* Has From an address with something before the "@", and a dot or an address in
+ * brackets behind it? */
 static bool has_address(struct span from)
 {
     const char *open, *close, *at;
@@ -314,8 +339,8 @@ static bool has_address(struct span from)
 
     if (from.n == 0)                        /* nothing but comments: there may be no octet to point at */
         return false;
-    open = memchr(from.p, '<', from.n);
-    close = memchr(from.p, '>', from.n);
+    open = unquoted(from, '<');
+    close = unquoted(from, '>');
     if (open != NULL && close > open)
         from = (struct span){ open + 1, (size_t)(close - open - 1) };
     else
@@ -324,6 +349,8 @@ static bool has_address(struct span from)
         return false;
     local = (struct span){ from.p, (size_t)(at - from.p) };
     domain = span_from(from, local.n + 1);
+    if (local.n > 0 && domain.n > 2 && domain.p[0] == '[' && domain.p[domain.n - 1] == ']')
+        return true;
     return local.n > 0 && domain.n > 2 && memchr(domain.p + 1, '.', domain.n - 2) != NULL;
 }
 
@@ -339,6 +366,13 @@ static bool from_has_address(struct intake *in)
     return has;
 }
 
+/* For this poster: the answer must not tell of groups that are hidden from it. */
+static bool is_there(const struct intake *in, struct span name)
+{
+    return (wildmat(name, span_of(in->read_groups)) || wildmat(name, span_of(in->post_groups))) &&
+           group_find(store_groups(in->store), name) != NULL;
+}
+
 static enum verdict followup(struct intake *in)
 {
     struct span list = hdr_body(&in->h, HDR_FOLLOWUP_TO), name;
@@ -347,7 +381,7 @@ static enum verdict followup(struct intake *in)
     if (!hdr_has(&in->h, HDR_FOLLOWUP_TO) || span_ieq(list, SPAN("poster")))
         return GO_ON;
     while (groups_next(list, &at, &name))
-        if (group_find(store_groups(in->store), name) != NULL)
+        if (is_there(in, name))
             return GO_ON;
     return intake_say(in, V_P_NO_GROUP, list);
 }

@@ -119,6 +119,7 @@ struct intake *intake_new(struct store *s, struct intake_rules *rules, struct la
     for (size_t i = 0; i < from->n_peer; i++)
         in->peer[i] = from->peer[i];
     in->post_groups = xstrndup(from->post_groups.p != NULL ? from->post_groups.p : "", from->post_groups.n);
+    in->read_groups = xstrndup(from->read_groups.p != NULL ? from->read_groups.p : "", from->read_groups.n);
     in->approve = xstrndup(from->approve.p != NULL ? from->approve.p : "", from->approve.n);
     in->letters = from->letters;
     in->account = from->user != NULL ? xstrdup(from->user) : NULL;
@@ -151,6 +152,7 @@ void intake_free(struct intake **inp)
     free(in->named);
     free(in->peer);
     free(in->post_groups);
+    free(in->read_groups);
     free(in->approve);
     free(in->account);
     buf_fini(&in->moderator);

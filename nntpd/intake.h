@@ -32,6 +32,7 @@ struct intake_sender {
     const struct conf_peer *const *peer;   /* the peer blocks that match the connection; n_peer may be 0 */
     size_t      n_peer;
     struct span post_groups;       /* WAY_POST: wildmat of groups the client may post to                 */
+    struct span read_groups;       /* WAY_POST: and of those that exist for it                           */
     struct span approve;           /* WAY_POST: the same: of groups for which it may give Approved       */
     struct letters *letters;       /* WAY_POST: for moderators; NULL: they get none                      */
     const char *user;              /* WAY_POST: who has logged in; NULL: nobody                          */

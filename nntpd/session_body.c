@@ -183,6 +183,7 @@ static struct intake_sender sender_of(const struct session *s, enum intake_way w
         .peer = s->rights.peer,
         .n_peer = way == WAY_POST ? 0 : s->rights.n_peer,
         .post_groups = s->rights.post,
+        .read_groups = s->rights.read,
         .approve = buf_span(approve),
         .letters = s->h->letters,
         .user = way == WAY_POST ? s->who.user : NULL,

@@ -44,7 +44,7 @@ struct intake {
     char           *source, *address, *named;
     const struct conf_peer **peer;
     size_t          n_peer;
-    char           *post_groups;
+    char           *post_groups, *read_groups;
     char           *approve, *account;
     intake_done_fn *done;
     void           *user;
