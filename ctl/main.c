@@ -10,6 +10,7 @@
 #include "ctl/ctl.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "lib/stdfds.h"
 
 #ifndef FRESHET_CONF
 #define FRESHET_CONF "/etc/freshet/nntpd.conf"
@@ -260,6 +261,7 @@ int main(int argc, char **argv)
     bool json = false;
     int i = 1, row, used = 0, left;
 
+    stdfds_open();
     for (; i < argc && argv[i][0] == '-'; i++) {
         if (strcmp(argv[i], "-c") == 0 && i + 1 < argc) {
             file = argv[++i];

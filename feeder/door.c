@@ -1,6 +1,7 @@
 /* door.c - the operator's door to feeder.  See door.h. */
 #include "feeder/door.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +29,8 @@ struct door {
     struct feeder *f;
     char *path;
     int fd;
-    struct event *event;
+    struct event *event, *again;
+    int64_t said_us;              /* net_must_rest's */
     TAILQ_HEAD(, caller) callers;
     size_t n_probes;
 };
@@ -472,6 +474,22 @@ static void on_caller(struct stream *s, enum stream_event what, void *arg)
     stream_finish(s);
 }
 
+static void on_again(evutil_socket_t fd, short what, void *arg)
+{
+    struct door *d = arg;
+
+    (void)fd, (void)what;
+    event_add(d->event, NULL);
+}
+
+static void rest(struct door *d)
+{
+    static const struct timeval pause = { .tv_sec = NET_REST_MS / 1000 };
+
+    event_del(d->event);
+    event_add(d->again, &pause);
+}
+
 static void on_listen(evutil_socket_t fd, short what, void *arg)
 {
     struct door *d = arg;
@@ -479,8 +497,11 @@ static void on_listen(evutil_socket_t fd, short what, void *arg)
     int got = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
     (void)what;
-    if (got < 0)
+    if (got < 0) {
+        if (net_must_rest("feeder.sock", errno, &d->said_us))
+            rest(d);
         return;
+    }
     c = xcalloc(1, sizeof *c);
     c->door = d;
     TAILQ_INSERT_TAIL(&d->callers, c, link);
@@ -500,6 +521,7 @@ struct door *door_open(struct feeder *f, const char *path, struct err *e)
     d->path = xstrdup(path);
     TAILQ_INIT(&d->callers);
     d->event = event_new(f->base, d->fd, EV_READ | EV_PERSIST, on_listen, d);
+    d->again = evtimer_new(f->base, on_again, d);
     event_add(d->event, NULL);
     return d;
 }
@@ -514,6 +536,7 @@ void door_close(struct door **door)
     while ((c = TAILQ_FIRST(&d->callers)) != NULL)
         caller_free(c);
     event_free(d->event);
+    event_free(d->again);
     close(d->fd);
     unlink(d->path);
     free(d->path);

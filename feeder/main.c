@@ -28,6 +28,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/own.h"
+#include "lib/stdfds.h"
 #include "lib/tls.h"
 
 #ifndef FRESHET_CONF
@@ -371,6 +372,7 @@ int main(int argc, char **argv)
     struct err e;
     int opt, wake = -1;
 
+    stdfds_open();
     while ((opt = getopt(argc, argv, "c:d:l:w:Vh")) != -1) {
         switch (opt) {
         case 'c': g.file = optarg; break;

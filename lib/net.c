@@ -10,7 +10,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
+#include "lib/log.h"
 #include "lib/span.h"
+
+#define SAY_EVERY_US (60 * INT64_C(1000000))
 
 int net_literal(const char *text, uint16_t port, struct net_addr *a)
 {
@@ -238,6 +242,19 @@ int net_connect_unix(const char *path, struct err *e)
         return -1;
     }
     return fd;
+}
+
+bool net_must_rest(const char *what, int error, int64_t *said_us)
+{
+    int64_t now = clock_mono_us();
+
+    if (error != EMFILE && error != ENFILE && error != ENOBUFS && error != ENOMEM)
+        return false;                        /* nobody there, or that one has gone already */
+    if (*said_us == 0 || now - *said_us > SAY_EVERY_US) {
+        log_msg(LOG_ERROR, "%s: cannot accept connections: %s; resting a second at a time", what, strerror(error));
+        *said_us = now;
+    }
+    return true;
 }
 
 uint16_t net_bound(int fd)

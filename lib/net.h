@@ -49,4 +49,10 @@ int  net_listen_unix(const char *path, mode_t mode, struct err *e);   /* replace
 int  net_connect_unix(const char *path, struct err *e);               /* blocking            */
 uint16_t net_bound(int fd);
 
+/* accept(2) has failed with 'error'.  true: the system is short of something, and the caller must rest for
+ * NET_REST_MS before it asks again (who knocks is still there, so asking at once would never end).  'what'
+ * is logged with the reason, once a minute by *said_us, which begins as 0. */
+#define NET_REST_MS 1000
+bool net_must_rest(const char *what, int error, int64_t *said_us);
+
 #endif

@@ -29,6 +29,7 @@ struct control {
     struct nntpd *n;
     char        *path;
     int          fd, wake;          /* wake: an eventfd that ends the listener    */
+    int64_t      said_us;           /* net_must_rest's                            */
     pthread_t    thread;
     struct lock  lock;              /* "control.count": how many threads answer   */
     struct cond  none;
@@ -273,14 +274,25 @@ static void *serve_caller(void *arg)
     return NULL;
 }
 
+/* Who knocks while we rest is heard afterwards. */
+static void rest(struct control *c)
+{
+    struct pollfd p = { .fd = c->wake, .events = POLLIN };
+
+    (void)poll(&p, 1, NET_REST_MS);
+}
+
 static void accept_one(struct control *c)
 {
     int fd = accept4(c->fd, NULL, NULL, SOCK_CLOEXEC);
     struct caller *caller;
     pthread_t t;
 
-    if (fd < 0)
+    if (fd < 0) {
+        if (net_must_rest("control", errno, &c->said_us))
+            rest(c);
         return;
+    }
     caller = xcalloc(1, sizeof *caller);
     *caller = (struct caller){ .c = c, .fd = fd };
     lock_get(&c->lock);

@@ -14,7 +14,6 @@
 
 #define BACKLOG      4096
 #define TURN         64                        /* connections taken from one socket at a time */
-#define SAY_EVERY_US (60 * INT64_C(1000000))
 
 struct ear {
     struct door  *d;
@@ -49,17 +48,12 @@ static void on_again(evutil_socket_t fd, short what, void *arg)
     all_ears(arg, true);
 }
 
-static void rest(struct door *d, int error)
+static void rest(struct door *d)
 {
-    struct timeval second = { .tv_sec = 1 };
-    int64_t now = clock_mono_us();
+    static const struct timeval pause = { .tv_sec = NET_REST_MS / 1000 };
 
-    if (d->said_us == 0 || now - d->said_us > SAY_EVERY_US) {
-        log_msg(LOG_ERROR, "cannot accept connections: %s; resting a second at a time", strerror(error));
-        d->said_us = now;
-    }
     all_ears(d, false);
-    event_add(d->again, &second);
+    event_add(d->again, &pause);
 }
 
 static void on_knock(evutil_socket_t fd, short what, void *arg)
@@ -75,8 +69,8 @@ static void on_knock(evutil_socket_t fd, short what, void *arg)
             ear->d->fn(conn, &from, ear->tls, ear->d->arg);
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
             return;
-        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            rest(ear->d, errno);
+        } else if (net_must_rest("listen", errno, &ear->d->said_us)) {
+            rest(ear->d);
             return;
         }                                      /* else: that one has gone already */
     }

@@ -16,6 +16,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/own.h"
+#include "lib/stdfds.h"
 #include "nntpd/control.h"
 #include "nntpd/outside.h"
 #include "nntpd/secure.h"
@@ -132,14 +133,16 @@ static void leave_root(const struct conf *c, const struct arguments *a)
 
 int main(int argc, char **argv)
 {
-    struct arguments a = read_arguments(argc, argv);
+    struct arguments a;
     struct buf errors = { 0 };
-    struct conf *conf = conf_read(a.conf, &errors);
+    struct conf *conf;
     struct nntpd *n;
     struct err e;
     int status = 0;
 
-    if (conf == NULL) {
+    stdfds_open();
+    a = read_arguments(argc, argv);
+    if ((conf = conf_read(a.conf, &errors)) == NULL) {
         fprintf(stderr, "%.*s", SPAN_F(buf_span(&errors)));
         return 2;
     }

@@ -1,10 +1,12 @@
 /* metrics_http.c - libevent's HTTP server on a thread of its own.  See metrics_http.h. */
 #include "nntpd/metrics_http.h"
 
+#include <errno.h>
 #include <event2/buffer.h>
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
+#include <event2/listener.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +30,14 @@ struct metrics_http {
     struct mailbox *home;
     pthread_t thread;
     bool running;
+    struct evconnlistener *ear[2];       /* "*" makes two */
+    int n_ear;
+    struct event *again;
+    int64_t said_us;                     /* net_must_rest's */
 };
+
+/* The one that this thread runs: libevent's error callback is given nothing of ours. */
+static _Thread_local struct metrics_http *running;
 
 struct stop_mail { struct mail mail; struct metrics_http *h; };
 
@@ -71,22 +80,49 @@ static void *run(void *arg)
 {
     struct metrics_http *h = arg;
 
+    running = h;
     event_base_loop(h->base, EVLOOP_NO_EXIT_ON_EMPTY);
     return NULL;
+}
+
+static void on_again(evutil_socket_t fd, short what, void *arg)
+{
+    struct metrics_http *h = arg;
+
+    (void)fd, (void)what;
+    for (int i = 0; i < h->n_ear; i++)
+        evconnlistener_enable(h->ear[i]);
+}
+
+/* Left to itself libevent asks again at once, for ever, and writes a line each time. */
+static void on_accept_error(struct evconnlistener *listener, void *theirs)
+{
+    static const struct timeval pause = { .tv_sec = NET_REST_MS / 1000 };
+    struct metrics_http *h = running;
+
+    (void)listener, (void)theirs;
+    if (h == NULL || !net_must_rest("metrics-listen", errno, &h->said_us))
+        return;
+    for (int i = 0; i < h->n_ear; i++)
+        evconnlistener_disable(h->ear[i]);
+    event_add(h->again, &pause);
 }
 
 static int listen_on(struct metrics_http *h, const struct net_addr *a, uint16_t *port, struct err *e)
 {
     char text[NET_TEXT_MAX];
+    struct evhttp_bound_socket *bound;
     int fd = net_listen(a, BACKLOG, e);
 
     if (fd < 0)
         return -1;
     *port = net_bound(fd);
-    if (evhttp_accept_socket(h->http, fd) != 0) {
+    if ((bound = evhttp_accept_socket_with_handle(h->http, fd)) == NULL) {
         close(fd);
         return err_set(e, "libevent does not take the socket");
     }
+    h->ear[h->n_ear] = evhttp_bound_socket_get_listener(bound);
+    evconnlistener_set_error_cb(h->ear[h->n_ear++], on_accept_error);
     log_msg(LOG_NOTICE, "metrics: http://%s:%u/metrics", net_text((const struct sockaddr *)&a->sa, text), *port);
     return 0;
 }
@@ -120,6 +156,7 @@ struct metrics_http *metrics_http_open(struct nntpd *n, const char *address, str
     evhttp_set_cb(h->http, "/metrics", on_metrics, h);
     evhttp_set_gencb(h->http, on_other, NULL);
     h->home = mailbox_new(h->base);
+    h->again = evtimer_new(h->base, on_again, h);
     if (listen_all(h, address, e) != 0) {
         err_prefix(e, "metrics-listen %s", address);
         metrics_http_close(&h);
@@ -144,6 +181,7 @@ void metrics_http_close(struct metrics_http **http)
         pthread_join(h->thread, NULL);
     }
     evhttp_free(h->http);
+    event_free(h->again);
     mailbox_free(&h->home);
     event_base_free(h->base);
     free(h);

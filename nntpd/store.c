@@ -388,6 +388,25 @@ static void punch(struct store *s, const struct gone *gone, unsigned n)
             log_msg(LOG_WARNING, "%s", e.text);
 }
 
+/* Bytes that are not punched now are found by the next rebuild. */
+static int flush(struct store *s, const struct gone *gone, unsigned n, struct err *e)
+{
+    if (bdb_flush(s->ix.bdb, e) != 0)
+        return -1;
+    punch(s, gone, n);
+    return bdb_checkpoint(s->ix.bdb, CHECKPOINT_BYTES, e);
+}
+
+/* It repairs the database at once: there may be no next transaction for a long
+ * time, and until then nobody could read. */
+static void call_applier(struct store *s, const struct err *e)
+{
+    store_trouble(s, &s->db, "database", e);
+    lock_get(&s->lock);
+    cond_signal(&s->ready);
+    lock_put(&s->lock);
+}
+
 /* What was cancelled so long ago, or longer.  The oldest stand first. */
 static struct gone *take_gone_locked(struct store *s, int64_t age_us, unsigned *n)
 {
@@ -417,14 +436,11 @@ static void keep(struct store *s, bool last)
     well = !s->db.on;
     gone = take_gone_locked(s, last ? 0 : s->punch_us, &n);
     lock_put(&s->lock);
-    /* a failure shows in the next transaction, which knows what to do; the
-     * bytes that are not punched now are found by the next rebuild */
-    if (well && bdb_flush(s->ix.bdb, &e) == 0) {
-        punch(s, gone, n);
-        if (bdb_checkpoint(s->ix.bdb, CHECKPOINT_BYTES, &e) != 0)
+    if (well && flush(s, gone, n, &e) != 0) {
+        if (bdb_broken(s->ix.bdb))
+            call_applier(s, &e);
+        else
             log_msg(LOG_WARNING, "%s", e.text);
-    } else if (well) {
-        log_msg(LOG_WARNING, "%s", e.text);
     }
     free(gone);
     store_claim_ended(s);

@@ -71,10 +71,10 @@ def fetch(url, method="GET"):
         return r.headers, r.read().decode()
 
 
-def http(s):
+def http(s, **k):
     s.site += ' metrics-listen = "127.0.0.1:0"'
     s.write_conf()
-    s.start()
+    s.start(**k)
     return re.search(r"metrics: (http://\S+)", s.log_text()).group(1)
 
 
@@ -194,6 +194,21 @@ def one_who_asks_for_nothing_holds_up_nobody():
         m.close()
 
 
+def more_callers_than_descriptors_make_one_line_in_the_log():
+    s = Site("short.test")
+    port = int(re.search(r":(\d+)/", http(s, wrapper=["prlimit", "--nofile=80:80"])).group(1))
+    many = [socket.create_connection(("127.0.0.1", port)) for _ in range(70)]
+    wait_for("no descriptor to be left", lambda: "metrics-listen: cannot accept connections" in s.log_text())
+    for m in many:
+        m.close()
+    wait_for("an answer", lambda: s.answers())
+    with socket.create_connection(("127.0.0.1", port)) as c:
+        c.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        parse(b"".join(iter(lambda: c.recv(65536), b"")).split(b"\r\n\r\n", 1)[1].decode())
+    assert s.log_text().count("accept connections") <= 2 and len(s.log_text()) < 20000, s.log_text()[:2000]
+    s.stop()
+
+
 def an_address_that_is_taken_ends_the_start():
     held = socket.socket()
     held.bind(("127.0.0.1", 0))
@@ -206,4 +221,5 @@ def an_address_that_is_taken_ends_the_start():
 
 if __name__ == "__main__":
     main([figures_are_right_in_both_directions, what_a_peer_says_cannot_break_a_line, without_feeder_the_rest_is_told,
-          http_tells_the_same_and_nothing_else, one_who_asks_for_nothing_holds_up_nobody, an_address_that_is_taken_ends_the_start])
+          http_tells_the_same_and_nothing_else, one_who_asks_for_nothing_holds_up_nobody,
+          more_callers_than_descriptors_make_one_line_in_the_log, an_address_that_is_taken_ends_the_start])

@@ -257,6 +257,45 @@ def descriptors_for_files_are_never_given_to_connections():
     s.stop()
 
 
+def what_is_said_goes_into_no_file_when_standard_error_is_closed():
+    down = Site("down.example")
+    s = Site("closed.example")
+    s.peer(down)
+    s.start(wrapper=["sh", "-c", 'exec "$0" "$@" 0<&- 1>&- 2>&-'])
+    feeder = wait_for("a feeder", s.feeder_pid)
+    for pid in (s.proc.pid, feeder):
+        for fd in range(3):
+            at = os.readlink("/proc/%d/fd/%d" % (pid, fd))
+            assert at == "/dev/null", "%d of %d is %s" % (fd, pid, at)
+    s.stop()
+
+
+def operators_beyond_the_descriptors_wait_and_the_site_goes_on():
+    s = Site("short.example", peers=['peer "down.example" { address = { "127.0.0.1" } connect = "127.0.0.1:9" send = true }'])
+    s.start(wrapper=["prlimit", "--nofile=100:100"])
+    feeder = wait_for("a feeder", s.feeder_pid)
+    c = s.client()
+    assert c.takethis(*make_article()).startswith("239")
+    for name, said in (("control", "control: cannot accept"), ("feeder", "feeder.sock: cannot accept")):
+        wait_for("its socket", lambda: os.path.exists(os.path.join(s.dir, "run", name + ".sock")))
+        many = []
+        for _ in range(95):
+            a = socket.socket(socket.AF_UNIX)
+            a.connect(os.path.join(s.dir, "run", name + ".sock"))
+            many.append(a)
+        wait_for(said, lambda: said in s.log_text())
+        for a in many:
+            a.close()
+        s.ctl("status")
+        s.ctl("peer", "list")
+    assert s.log_text().count("cannot accept") == 2, s.log_text()
+    # where the database had no descriptor meanwhile, it is repaired though nobody stores
+    wait_for("the article", lambda: c.cmd("GROUP misc.test").startswith("211 1 ") and c.cmd("HEAD 1").startswith("221") and c.block())
+    assert s.feeder_pid() == feeder
+    c.close()
+    s.stop()
+
+
 def many_sessions_at_once_each_get_their_own_answers():
     s = one(peers=['peer "me" { address = { "127.0.0.1" } accept = true }']).start()
     faults = []
@@ -315,5 +354,7 @@ if __name__ == "__main__":
           article_over_the_limit_is_read_to_its_end_and_refused,
           one_who_does_not_read_holds_up_nobody_else_and_little_memory,
           descriptors_for_files_are_never_given_to_connections,
+          what_is_said_goes_into_no_file_when_standard_error_is_closed,
+          operators_beyond_the_descriptors_wait_and_the_site_goes_on,
           many_sessions_at_once_each_get_their_own_answers,
           same_article_from_many_peers_at_once_is_stored_once])

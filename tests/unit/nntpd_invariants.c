@@ -311,6 +311,26 @@ static void database_failure_is_later_and_what_was_durable_is_stored_after_all(v
     store_close(&s);
 }
 
+/* Nobody stores: only the keeper sees it, and readers need the database, too. */
+static void a_broken_database_is_repaired_without_waiting_for_an_article(void **state)
+{
+    struct store *s = site_with_groups(kit_path("dbkeeper"));
+    char why[200];
+
+    (void)state;
+    store_some(s, 0, 3);
+    bad_disk_set((struct bad_disk){ .where = "/db/", .error = EIO });
+    for (int i = 0; store_healthy(s, why, sizeof why); i++) {
+        assert_true(i < 3000);
+        usleep(10000);
+    }
+    bad_disk_set((struct bad_disk){ 0 });
+    site_wait_well(s);
+    readable(s, id_of(1));
+    site_verify(s);
+    store_close(&s);
+}
+
 /* ---- I6 ---- */
 
 struct told { uint64_t calls, last; };
@@ -361,6 +381,7 @@ int main(void)
         cmocka_unit_test(i5_whatever_call_fails_the_answer_is_stored_or_later),
         cmocka_unit_test(disk_full_is_later_and_goes_on_when_space_is_back),
         cmocka_unit_test(database_failure_is_later_and_what_was_durable_is_stored_after_all),
+        cmocka_unit_test(a_broken_database_is_repaired_without_waiting_for_an_article),
         cmocka_unit_test(i6_start_reads_the_tail_only),
     };
 
