@@ -1,11 +1,14 @@
 /* work.c - mailboxes and lanes.  See work.h.
  *
  * A mailbox is a list under a lock and an eventfd; the eventfd is written only
- * when the list was empty, so a burst costs one wake-up.
+ * when the list was empty, so a burst costs one wake-up.  It is written without
+ * the lock, or its owner would wake to wait for that; so who posted may still be
+ * at it when the owner has all mail and wants the mailbox to be gone ('waking').
  */
 #include "lib/work.h"
 
 #include <event2/event.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,6 +23,7 @@ struct mailbox {
     struct lock   lock;         /* "mailbox": head and tail             */
     struct mail  *head, **tail;
     int           fd;
+    atomic_uint   waking;       /* who are about to write to 'fd'       */
     struct event *event;
 };
 
@@ -81,6 +85,8 @@ void mailbox_free(struct mailbox **m)
         return;
     while (deliver_some(*m))           /* what is delivered may post again */
         ;
+    while (atomic_load(&(*m)->waking) > 0)
+        sched_yield();
     event_free((*m)->event);
     close((*m)->fd);
     lock_fini(&(*m)->lock);
@@ -98,10 +104,13 @@ void mailbox_post(struct mailbox *to, struct mail *m)
     was_empty = to->head == NULL;
     *to->tail = m;
     to->tail = &m->next;
-    /* within the lock: the owner must not free the mailbox between list and wake-up */
     if (was_empty)
-        need(write(to->fd, &one, sizeof one) == sizeof one);
+        atomic_fetch_add(&to->waking, 1);
     lock_put(&to->lock);
+    if (was_empty) {
+        need(write(to->fd, &one, sizeof one) == sizeof one);
+        atomic_fetch_sub(&to->waking, 1);
+    }
 }
 
 struct lane {
@@ -178,8 +187,8 @@ void lane_send(struct lane *l, struct job *j)
     lock_get(&l->lock);
     *l->tail = &j->mail;
     l->tail = &j->mail.next;
-    cond_signal(&l->more);
     lock_put(&l->lock);
+    cond_signal(&l->more);
 }
 
 size_t lane_load(const struct lane *l)

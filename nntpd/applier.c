@@ -82,14 +82,13 @@ static void cut_run(struct applier *a)
     }
 }
 
+/* Those who follow the log hear of it; after the answers, which somebody waits for. */
 static void tell_published(struct store *s, uint64_t seq)
 {
     void (*fn)(uint64_t, void *);
     void *arg;
 
-    artlog_publish(s->ix.log, seq);
     lock_get(&s->lock);
-    s->counts.applied_seq = s->counts.published_seq = seq;
     fn = s->on_publish;
     arg = s->on_publish_arg;
     lock_put(&s->lock);
@@ -97,8 +96,18 @@ static void tell_published(struct store *s, uint64_t seq)
         fn(seq, arg);
 }
 
+static void publish_to(struct store *s, uint64_t seq)
+{
+    artlog_publish(s->ix.log, seq);
+    lock_get(&s->lock);
+    s->counts.applied_seq = s->counts.published_seq = seq;
+    lock_put(&s->lock);
+}
+
 static void count_run(struct store *s, const struct applier *a, int64_t us)
 {
+    bool awaited;
+
     lock_get(&s->lock);
     s->counts.apply_us += us;
     for (unsigned i = 0; i < a->n; i++) {
@@ -107,17 +116,20 @@ static void count_run(struct store *s, const struct applier *a, int64_t us)
         s->counts.bytes += a->sub[i]->item.rec.data.n;
     }
     s->unapplied -= a->n;
-    cond_signal(&s->work);
+    awaited = s->committer_waits;
     lock_put(&s->lock);
+    if (awaited)
+        cond_signal(&s->work);
 }
 
 static void publish_run(struct applier *a, int64_t us)
 {
+    const uint64_t seq = a->rec[a->n - 1].seq;
     struct store *s = a->s;
     struct chain done;
 
     apply_publish(&s->ix, a->item, a->n);
-    tell_published(s, a->rec[a->n - 1].seq);
+    publish_to(s, seq);
     count_run(s, a, us);
     chain_init(&done);
     for (unsigned i = 0; i < a->n; i++) {
@@ -125,6 +137,7 @@ static void publish_run(struct applier *a, int64_t us)
         chain_add(&done, a->sub[i]);
     }
     store_answer(s, &done, s->ix.refused ? COMMIT_CANCELLED : COMMIT_STORED, "");
+    tell_published(s, seq);
 }
 
 /* The database would not have the run: answer all that is durable "later", and
@@ -222,8 +235,10 @@ static void repair(struct applier *a)
         store_trouble(s, &s->db, "database", &e);
         return;
     }
-    if (s->n_owed > 0)
+    if (s->n_owed > 0) {
+        publish_to(s, s->owed[s->n_owed - 1].seq);
         tell_published(s, s->owed[s->n_owed - 1].seq);
+    }
     lock_get(&s->lock);
     s->unapplied -= s->n_owed;
     lock_put(&s->lock);

@@ -139,6 +139,13 @@ static void wait_interval(struct store *s)
     lock_get(&s->lock);
 }
 
+/* For something to write, or for the applier: only who waits for that is told of it. */
+static void wait_work(struct store *s)
+{
+    s->committer_waits = s->queue.first != NULL;
+    cond_wait(&s->work, &s->lock);
+}
+
 /* Will the next batch begin a segment, with a snapshot of all that is published? */
 static bool segment_due(const struct store *s)
 {
@@ -162,10 +169,11 @@ static bool next_batch(struct store *s, struct batch *b)
         else if (s->queue.first == NULL && s->o.fsync == FSYNC_INTERVAL)
             wait_interval(s);
         else if (s->queue.first == NULL || s->unapplied >= most)
-            cond_wait(&s->work, &s->lock);
+            wait_work(s);
         else
             take_batch(s, b);
     }
+    s->committer_waits = false;
     lock_put(&s->lock);
     return b->subs.n > 0;
 }
@@ -274,7 +282,7 @@ static int write_batch(struct store *s, struct batch *b, struct err *e)
 /* It is durable: the applier's turn; or ours, when it is one alone and neither of us has more to do. */
 static void hand_on(struct store *s, struct batch *b)
 {
-    bool here;
+    bool here, ready;
 
     s->drain = is_group(b->subs.first);
     lock_get(&s->lock);
@@ -293,9 +301,10 @@ static void hand_on(struct store *s, struct batch *b)
             cond_signal(&s->turn);
     }
     chain_join(&s->durable, &b->subs);
-    if (s->durable.first != NULL || s->db.on)
-        cond_signal(&s->ready);
+    ready = s->durable.first != NULL || s->db.on;
     lock_put(&s->lock);
+    if (ready)
+        cond_signal(&s->ready);
 }
 
 /* A segment begins (within artlog_append): all groups, as of the record before. */
@@ -304,8 +313,10 @@ void committer_snapshot(struct buf *data, void *arg)
     struct store *s = arg;
 
     lock_get(&s->lock);
+    s->committer_waits = true;
     while (s->unapplied > 0)
         cond_wait(&s->work, &s->lock);
+    s->committer_waits = false;
     lock_put(&s->lock);
     groups_snapshot(s->ix.groups, data);
 }

@@ -225,21 +225,22 @@ static bool accept_submission(struct store *s, struct submission *sub)
     s->counts.queued++;
     s->counts.queued_bytes += sub->size;
     chain_add(&s->queue, sub);
-    if (s->queue.n == 1)
-        cond_signal(&s->work);
     return true;
 }
 
 bool store_submit(struct store *s, struct submission *sub)
 {
-    bool taken;
+    bool taken, first;
 
     sub->size = sub->item.part[0].n + sub->item.part[2].n;
     lock_get(&s->lock);
     taken = accept_submission(s, sub);
+    first = taken && s->queue.n == 1;
     if (!taken)
         s->counts.later++;
     lock_put(&s->lock);
+    if (first)
+        cond_signal(&s->work);
     return taken;
 }
 

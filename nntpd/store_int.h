@@ -50,6 +50,7 @@ struct store {
     struct chain   queue, durable;
     unsigned       unapplied;               /* durable and not yet published                        */
     bool           applying;                /* the applier, or the committer in its place, is at it    */
+    bool           committer_waits;         /* for the applier to be further                        */
     bool           keeper_waits;            /* the keeper is to be next                             */
     bool           stopping, committed_all, keeper_stop;
     struct trouble log, db;
