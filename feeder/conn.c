@@ -57,11 +57,14 @@ struct conn *conn_open(struct peer *p, const struct net_addr *to, const struct n
 
 void conn_close(struct conn *c, const char *why, bool trouble)
 {
-    struct work *w;
+    struct work *w, *owed = trouble ? TAILQ_FIRST(&c->away) : NULL;
 
     while ((w = TAILQ_LAST(&c->away, works)) != NULL) {      /* last first: the oldest ends up in front */
         TAILQ_REMOVE(&c->away, w, link);
-        peer_requeue(c->peer, w);
+        if (w == owed)
+            peer_suspect(c->peer, w, why);
+        else
+            peer_requeue(c->peer, w);
     }
     c->peer->n_away -= c->n_away;
     stream_free(&c->stream);
@@ -401,7 +404,16 @@ static bool is_goodbye(const struct conn *c, int code)
 {
     if (code == 400 || !conn_ready(c))
         return code == 400;
-    return reply_meaning(code, false, false) == REPLY_GOODBYE || (c->state == CONN_POST && code == 440);
+    return (c->state == CONN_POST ? post_meaning(code, SPAN(""), false) : reply_meaning(code, false, false)) == REPLY_GOODBYE;
+}
+
+/* To one article 500 may be a fault of the peer; to the next one, too: it streams no more, and is asked anew. */
+static bool streams_no_more(struct conn *c, int code)
+{
+    bool again = c->unknown;
+
+    c->unknown = c->state == CONN_STREAM && code == 500;
+    return c->unknown && again;
 }
 
 /* false: the connection was closed. */
@@ -421,7 +433,7 @@ static bool on_line(struct conn *c, struct span line)
         conn_close(c, "closed", false);
         return false;
     }
-    if (is_goodbye(c, code)) {
+    if (is_goodbye(c, code) || streams_no_more(c, code)) {
         /* 400 to an idle connection is its right */
         conn_close(c, quote(line, text), code != 400 || !conn_ready(c) || c->n_away > 0);
         return false;

@@ -36,6 +36,7 @@ struct conn {
     double   taken;                 /* share of the last articles that were wanted  */
     bool     no_check;              /* TAKETHIS without CHECK                       */
     bool     was_ready;
+    bool     unknown;               /* the last answer was 500                     */
     unsigned strangers;             /* answers to nothing that we sent              */
     uint64_t answers;
     int64_t  opened_us, heard_us;   /* heard: when the last whole line came         */

@@ -119,6 +119,7 @@ void peer_free(struct peer **peer)
     log_reader_free(&p->reader);
     cursor_close(&p->cursor);
     free(p->ring);
+    free(p->only);
     free(p->name);
     free(p);
     *peer = NULL;

@@ -59,7 +59,7 @@ struct work {
     enum work_state state;
     int64_t      said_us;             /* when its last command was written                  */
     uint64_t     said_at;             /* the connection's answers until then                */
-    uint32_t     tries;               /* answers that made no sense                         */
+    uint32_t     tries;               /* answers that made no sense, connections that ended at it */
     bool         retry;               /* an exception that is due: not in the queue         */
     uint8_t      id_n;
     char         id[MSGID_MAX + 1];
@@ -157,6 +157,7 @@ bool peer_has_work(const struct peer *p);
 void peer_settle(struct peer *p, struct work *w);                  /* done with, one way or another */
 void peer_defer(struct peer *p, struct work *w);                   /* "later"                  */
 void peer_requeue(struct peer *p, struct work *w);                 /* the connection went away */
+void peer_suspect(struct peer *p, struct work *w, const char *why);      /* the same, and it owed this one first */
 void peer_nonsense(struct peer *p, struct work *w, const char *reply);   /* an answer without sense */
 void peer_set_aside(struct peer *p, struct work *w, const char *reply);  /* at once             */
 void peer_soon(struct peer *p);                                    /* peer_run in the next turn */

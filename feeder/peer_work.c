@@ -20,6 +20,7 @@
 #define NONSENSE_MOST 3                    /* tries before an article is set aside               */
 #define ASIDE_IN_ROW  10                   /* then it is the peer's fault, not the articles'     */
 #define HOLD_US       (60 * INT64_C(1000000))
+#define PUT_OFF_MOST  (86400 * INT64_C(1000000))
 #define TELL_US       (60 * INT64_C(1000000))
 
 /* ---- works ---- */
@@ -180,15 +181,36 @@ static bool make_exception(struct peer *p, struct work *w, int64_t due_us)
     return cursor_defer(&p->cursor, &x);
 }
 
-void peer_defer(struct peer *p, struct work *w)
+static void put_off(struct peer *p, struct work *w, int64_t wait_us)
 {
-    if (make_exception(p, w, clock_now_us() + p->conf->retry_us)) {
+    if (make_exception(p, w, clock_now_us() + wait_us)) {
         done(p, w);
         return;
     }
     /* too much is deferred: the peer is given a rest, and the queue stands */
     p->hold_us = clock_mono_us() + HOLD_US;
     requeue_last(p, w);
+}
+
+void peer_defer(struct peer *p, struct work *w)
+{
+    put_off(p, w, p->conf->retry_us);
+}
+
+/* Whether the article or the line is at fault cannot be told from here.  So it is never given up; but it lets
+ * the others pass, longer each time, and not only until the next connection. */
+void peer_suspect(struct peer *p, struct work *w, const char *why)
+{
+    int64_t wait_us = p->conf->retry_us > 4 * p->wait_us ? p->conf->retry_us : 4 * p->wait_us;
+
+    if (++w->tries < NONSENSE_MOST) {
+        peer_requeue(p, w);
+        return;
+    }
+    for (uint32_t i = NONSENSE_MOST; i < w->tries && wait_us < PUT_OFF_MOST; i++)
+        wait_us *= 2;
+    log_msg(LOG_WARNING, "%s: %s is put off: %u connections have ended at it, this one: %s", p->name, w->id, w->tries, why);
+    put_off(p, w, wait_us < PUT_OFF_MOST ? wait_us : PUT_OFF_MOST);
 }
 
 /* Room for one more that is set aside: the oldest is given up, and said so. */

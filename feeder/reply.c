@@ -22,10 +22,13 @@ static const struct { int code; const char *when; enum reply r; } meanings[] = {
     { 436, "ctia", REPLY_LATER },
     { 437, "ctia", REPLY_REJECTED },
 
+    { 403, "ctia", REPLY_LATER },         /* its own trouble (RFC 3977 3.2.1)         */
+
     { 400, "ctia", REPLY_GOODBYE },       /* shutting down, or overloaded             */
     { 480, "ctia", REPLY_GOODBYE },       /* wants a password                         */
     { 483, "ctia", REPLY_GOODBYE },       /* wants encryption                         */
     { 502, "ctia", REPLY_GOODBYE },       /* no permission                            */
+    { 503, "ctia", REPLY_GOODBYE },       /* a fault of the program (RFC 2980 4)      */
 };
 
 int reply_read(struct span line, struct span *id)

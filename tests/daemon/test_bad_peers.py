@@ -326,7 +326,116 @@ def one_article_that_is_never_answered_does_not_stop_the_others():
     goes_on_after(bad, "an article was never answered", window="16")
 
 
+def one_that_streams_no_more_gets_the_rest_by_ihave():
+    """Its operator has turned streaming off: 500 to each CHECK, and no 203 to the next MODE STREAM."""
+    def bad(p, s):
+        c = greet(s, stream=not p.told)
+        while not p.told or p.told[-1] is s:
+            p.told = [s]
+            c.line()
+            c.say("500 What?")
+        while True:
+            w = c.line().split()
+            if w[0] != "IHAVE":
+                return
+            if p.got[w[1]]:
+                c.say("435 have it")
+                continue
+            c.say("335 send it")
+            c.article()
+            p.take(w[1])
+            c.say("235 got it")
+    p = Bad(bad, 1000)
+    p.told = []
+    s = site_for(p)
+    c, mids = s.client(), set()
+    for _ in range(N):
+        mid, wire = make_article()
+        assert c.takethis(mid, wire).startswith("239")
+        mids.add(mid)
+    wait_for("all articles", lambda: set(p.got) >= mids)
+    wait_for("nothing in flight", lambda: books(s)["lag"] == 0)
+    assert books(s)["set aside now"] == 0 and "ended: 500 What?" in s.log_text()
+    s.stop()
+    p.close()
+
+
+def trouble_of_its_own_is_later():
+    """403 (RFC 3977 3.2.1): the article is offered again, at any step."""
+    for step in ("CHECK", "TAKETHIS"):
+        def bad(p, s, step=step):
+            c = greet(s)
+            while True:
+                w = c.line().split()
+                if w[0] == "TAKETHIS":
+                    c.article()
+                c.say(("403 " if w[0] == step else "238 ") + w[1] + " disk trouble")
+        b = {}
+
+        def deferred():
+            b.update(books(s))
+            return b["deferred now"] == 3
+        p = Bad(bad, 1000)
+        s = site_for(p, retry="1h")
+        c = s.client()
+        for _ in range(3):
+            assert c.takethis(*make_article()).startswith("239")
+        wait_for("all to be put off", deferred)
+        assert b["answers without sense"] == 0 and b["set aside now"] == 0
+        s.stop()
+        p.close()
+
+
 # --- what is not said, and what ends ---
+
+def one_article_that_ends_the_connection_each_time_does_not_stop_the_others():
+    """Some filter, or a limit that is not told: whoever sends it that one hears no more.  It is put off, never given up."""
+    def bad(p, s):
+        c = greet(s, stream=p.stream)
+        while True:
+            w = c.line().split()
+            p.bane = p.bane or w[1]
+            if w[0] == "CHECK":
+                c.say(("438 " if p.got[w[1]] else "238 ") + w[1])
+                continue
+            if w[0] == "IHAVE" and p.got[w[1]]:
+                c.say("435 have it")
+                continue
+            if w[0] == "IHAVE":
+                c.say("335 send it")
+            c.article()
+            if w[1] == p.bane and not p.cured:
+                return p.end(s)
+            c.say("235 thanks" if w[0] == "IHAVE" else ("239 " if p.take(w[1]) else "439 ") + w[1])
+            if w[0] == "IHAVE":
+                p.take(w[1])
+    for stream, end in ((True, cut), (False, cut), (True, wait_end)):
+        p = Bad(bad, 1000)
+        p.stream, p.end, p.bane, p.cured = stream, end, None, False
+        s = site_for(p)
+        c, mids = s.client(), set()
+        for _ in range(N):
+            mid, wire = make_article()
+            assert c.takethis(mid, wire).startswith("239")
+            mids.add(mid)
+        wait_for("all others", lambda: set(p.got) >= mids - {p.bane}, 60)
+        assert p.bane not in p.got
+        wait_for("the queue to move on", lambda: books(s)["lag"] == 0)
+        assert books(s)["set aside now"] == 0
+        assert "%s is put off: 3 connections have ended at it" % p.bane in s.log_text()
+        s.stop()                                      # it is durable, too
+        p.cured = True
+        s.start()
+
+        def there():
+            s.ctl("peer", "flush", "bad.test", check=False)
+            time.sleep(0.1)
+            return p.bane in p.got
+        wait_for("the one that was put off", there)
+        assert set(p.got) == mids and max(p.got.values()) == 1
+        s.stop()
+        p.close()
+
 
 def a_silent_peer_is_given_up():
     def mute(p, s):
@@ -378,7 +487,7 @@ def half_closed_by_the_peer():
 
 
 def goodbye_in_the_middle():
-    for text in ("400 not now", "502 go away", "480 who are you?", "483 in clear?"):
+    for text in ("400 not now", "502 go away", "480 who are you?", "483 in clear?", "503 program fault"):
         def bad(p, s, text=text):
             c = greet(s)
             c.line()
@@ -475,7 +584,9 @@ if __name__ == "__main__":
           an_endless_line_ends_the_connection_wherever_it_comes, replies_in_another_order_are_as_good,
           replies_to_what_was_not_asked_are_counted_and_then_too_many, a_reply_twice_does_no_harm,
           a_reply_without_the_id_ends_the_connection, yes_to_what_was_only_asked_about_is_not_believed,
-          one_article_that_is_never_answered_does_not_stop_the_others, a_silent_peer_is_given_up,
+          one_that_streams_no_more_gets_the_rest_by_ihave, trouble_of_its_own_is_later,
+          one_article_that_is_never_answered_does_not_stop_the_others,
+          one_article_that_ends_the_connection_each_time_does_not_stop_the_others, a_silent_peer_is_given_up,
           one_who_reads_nothing_is_given_up_and_holds_little_memory, cut_in_the_middle_of_an_article,
           half_closed_by_the_peer, goodbye_in_the_middle, ihave_out_of_step,
           a_bomb_under_deflate_takes_no_memory, noise_under_deflate_and_an_end_within_it,
