@@ -219,9 +219,12 @@ static void stuck(struct peer *p, const char *why)
     p->stuck_us = 0;
 }
 
+/* What came later than now came before the clock was set back: it is not held for as long as that was. */
 static bool too_young(const struct peer *p, const struct record *r)
 {
-    return p->conf->delay_us > 0 && r->arrived_us + p->conf->delay_us > clock_now_us();
+    int64_t age_us = clock_now_us() - r->arrived_us;
+
+    return p->conf->delay_us > 0 && age_us < p->conf->delay_us && age_us > -p->conf->delay_us;
 }
 
 /* Behind the live reader: read on while there is room. */

@@ -334,14 +334,20 @@ static bool retry(struct peer *p, struct exception *x)
     return true;
 }
 
-void queue_retry(struct peer *p, int64_t now_us)
+/* A time that nothing is put off to means that the clock was wrong, and went back. */
+static bool is_due(struct exception *x, int64_t now_us)
 {
-    p->more_due = false;
+    if (x->due_us != ASIDE && x->due_us > now_us + PUT_OFF_MOST)
+        x->due_us = now_us;
+    return !x->away && x->due_us <= now_us;
+}
+
+static void retry_all(struct peer *p, int64_t now_us)
+{
     for (size_t i = 0; i < p->cursor.n_exc;) {
-        struct exception *x = &p->cursor.exc[i];
         size_t was = p->cursor.n_exc;
 
-        if (x->away || x->due_us > now_us) {
+        if (!is_due(&p->cursor.exc[i], now_us)) {
             i++;
             continue;
         }
@@ -349,9 +355,23 @@ void queue_retry(struct peer *p, int64_t now_us)
             p->more_due = true;
             return;
         }
-        if (!retry(p, x))
+        if (!retry(p, &p->cursor.exc[i]))
             return;
         if (p->cursor.n_exc == was)
             i++;
+    }
+}
+
+void queue_retry(struct peer *p, int64_t now_us)
+{
+    size_t first = p->n_again, last;
+
+    p->more_due = false;
+    retry_all(p, now_us);
+    for (last = p->n_again; first + 1 < last; first++) {     /* the last one goes out next: the oldest be it */
+        struct work *w = p->again[--last];
+
+        p->again[last] = p->again[first];
+        p->again[first] = w;
     }
 }

@@ -386,6 +386,35 @@ def trouble_of_its_own_is_later():
         p.close()
 
 
+def what_was_deferred_comes_in_the_order_that_it_had():
+    """A followup is not to overtake what it answers."""
+    def bad(p, s):
+        c = greet(s)
+        while True:
+            w = c.line().split()
+            if w[0] == "CHECK":
+                c.say(("238 " if p.wants else "431 ") + w[1])
+            else:
+                c.article()
+                p.take(w[1])
+                c.say("239 " + w[1])
+    p = Bad(bad, 1000)
+    p.wants = False
+    s = site_for(p, retry="1h")
+    c, mids = s.client(), []
+    for _ in range(N):
+        mid, wire = make_article()
+        assert c.takethis(mid, wire).startswith("239")
+        mids.append(mid)
+    wait_for("all to be put off", lambda: books(s)["deferred now"] == N)
+    p.wants = True
+    s.ctl("peer", "flush", "bad.test")
+    wait_for("all articles", lambda: len(p.got) == N)
+    assert list(p.got) == mids
+    s.stop()
+    p.close()
+
+
 # --- what is not said, and what ends ---
 
 def one_article_that_ends_the_connection_each_time_does_not_stop_the_others():
@@ -585,6 +614,7 @@ if __name__ == "__main__":
           replies_to_what_was_not_asked_are_counted_and_then_too_many, a_reply_twice_does_no_harm,
           a_reply_without_the_id_ends_the_connection, yes_to_what_was_only_asked_about_is_not_believed,
           one_that_streams_no_more_gets_the_rest_by_ihave, trouble_of_its_own_is_later,
+          what_was_deferred_comes_in_the_order_that_it_had,
           one_article_that_is_never_answered_does_not_stop_the_others,
           one_article_that_ends_the_connection_each_time_does_not_stop_the_others, a_silent_peer_is_given_up,
           one_who_reads_nothing_is_given_up_and_holds_little_memory, cut_in_the_middle_of_an_article,
