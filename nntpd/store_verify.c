@@ -141,13 +141,26 @@ static int check_article(struct verify *v, const struct log_pos *pos, struct err
 
 static int check_record(struct verify *v, const struct log_pos *pos, struct err *e)
 {
+    bool damaged = (v->r->flags & RECORD_DAMAGED) != 0;
     struct his_entry h;
 
     switch (v->r->kind) {
     case RECORD_ARTICLE:
         return check_article(v, pos, e);
+    case RECORD_GROUP:
+        if (damaged)
+            fault(v, "record %llu, which made or changed a group, does not match its checksum; it stands in the indexes "
+                  "alone, and a rebuild would be without it", (unsigned long long)v->r->seq);
+        return 0;
+    case RECORD_SNAPSHOT:
+    case RECORD_FORGET:
+        if (damaged)
+            fault(v, "record %llu does not match its checksum", (unsigned long long)v->r->seq);
+        return 0;
     case RECORD_REFUSED:
     case RECORD_CANCEL:
+        if (damaged)
+            fault(v, "record %llu does not match its checksum: why its id is not taken cannot be told", (unsigned long long)v->r->seq);
         switch (his_look(v->s->ix.his, &v->r->key, &h, e)) {
         case HIS_FAILED:
             return -1;

@@ -255,7 +255,7 @@ uint32_t group_next_id(struct groups *g)
     uint32_t seen;
 
     rwlock_read(&g->lock);
-    seen = g->max_id + 1;
+    seen = (g->max_id > g->lost_id ? g->max_id : g->lost_id) + 1;
     rwlock_put(&g->lock);
     if (g->next_id < seen)
         g->next_id = seen;

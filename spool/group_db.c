@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "lib/bytes.h"
+#include "lib/log.h"
 #include "lib/mem.h"
 #include "spool/group_int.h"
 
@@ -262,12 +263,23 @@ static void apply_ungroup(struct groups *g, struct txn *t, uint32_t id)
     touch(g, e);
 }
 
+/* A group whose own record is damaged: nobody else may have its id, for numbers in it were given. */
+static void spare_id(struct groups *g, uint32_t id)
+{
+    rwlock_write(&g->lock);
+    if (id > g->lost_id)
+        g->lost_id = id;
+    rwlock_put(&g->lock);
+}
+
 static void apply_number(struct groups *g, struct txn *t, const struct record_number *n, bool gone)
 {
     struct entry *e = entry_by_id(g, n->group);
 
-    if (e == NULL)
+    if (e == NULL) {
+        spare_id(g, n->group);
         return;
+    }
     know(g, t, e);
     if (!e->there || n->number <= e->row.high)
         return;
@@ -298,7 +310,10 @@ void groups_apply(struct groups *g, struct txn *t, const struct record *r)
             apply_number(g, t, &r->numbers[i], (r->flags & RECORD_GONE) != 0);
         break;
     case RECORD_GROUP:
-        if (group_unpack(r->data, &f) != 0)
+        if ((r->flags & RECORD_GONE) != 0)      /* a rebuild meets it: all else of the log is worth having */
+            log_msg(LOG_ERROR, "record %llu made or changed a group and is damaged: it is passed over; what newsctl group list "
+                    "lacks has to be made again", (unsigned long long)r->seq);
+        else if (group_unpack(r->data, &f) != 0)
             txn_fail(t, "groups: a group's record cannot be understood");
         else
             apply_facts(g, t, &f, false);

@@ -64,6 +64,7 @@ struct groups {
     struct entry   **by_id;              /* [id]; NULL: none                                */
     uint32_t         n_id;               /* room in by_id                                   */
     uint32_t         max_id;
+    uint32_t         lost_id;            /* the highest of an article's whose group is not known */
     struct order    *order;              /* NULL: to be made                                */
     SLIST_HEAD(, text_kept) texts;
     _Atomic size_t   count;              /* published and not removed                       */

@@ -429,6 +429,54 @@ static void verify_tells_a_missing_row_and_a_damaged_article(void **state)
     store_close(&s);
 }
 
+/* Change one octet of the record that made misc.other. */
+static void damage_group(const char *dir)
+{
+    char path[300], *text, *at;
+    size_t n;
+    int fd;
+
+    snprintf(path, sizeof path, "%s/log/0000000001.seg", dir);
+    text = disk_slurp(path, 1 << 24, &n);
+    assert_non_null(text);
+    at = memmem(text, n, "misc.other", 10);
+    assert_non_null(at);
+    fd = open(path, O_WRONLY);
+    assert_int_equal(pwrite(fd, "~", 1, at - text), 1);
+    close(fd);
+    free(text);
+}
+
+static void a_damaged_group_record_is_told_and_keeps_no_rebuild_from_the_rest(void **state)
+{
+    const char *dir = kit_path("lost_group");
+    struct store *s = site_with_groups(dir);
+    uint32_t id = group_find(store_groups(s), SPAN("misc.other"))->id;
+    struct buf told = { 0 };
+    struct err e = { 0 };
+    char command[400];
+
+    (void)state;
+    store_some(s, 0, 5);
+    damage_group(dir);
+    assert_int_equal(store_verify(s, NULL, note_line, &told, &e), 1);
+    buf_add(&told, "", 1);
+    assert_non_null(strstr(buf_data(&told), "made or changed a group, does not match its checksum"));
+    buf_fini(&told);
+    store_close(&s);
+    snprintf(command, sizeof command, "for f in '%s'/db/*; do echo rubbish > $f; done", dir);
+    assert_int_equal(system(command), 0);
+    s = site_open(dir);
+    assert_int_equal(site_high(s, "misc.test"), 5);
+    readable(s, id_of(3));
+    assert_null(group_find(store_groups(s), SPAN("misc.other")));
+    /* articles have numbers in what was its id */
+    assert_true(site_group(s, "misc.other", 'y', NULL) > id);
+    store_some(s, 5, 3);
+    assert_int_equal(site_high(s, "misc.other"), 1);
+    store_close(&s);
+}
+
 static void with_fsync_interval_the_last_article_is_synced_though_nothing_follows(void **state)
 {
     const char *dir = kit_path("interval");
@@ -477,6 +525,7 @@ int main(void)
         cmocka_unit_test(few_at_once_are_applied_by_one_thread_at_a_time),
         cmocka_unit_test(a_rebuild_that_was_cut_short_is_begun_again),
         cmocka_unit_test(verify_tells_a_missing_row_and_a_damaged_article),
+        cmocka_unit_test(a_damaged_group_record_is_told_and_keeps_no_rebuild_from_the_rest),
         cmocka_unit_test(with_fsync_interval_the_last_article_is_synced_though_nothing_follows),
     };
 
