@@ -95,7 +95,7 @@ static int choice_index(const struct setting *s, const char *text)
 static const struct { const char *name; int64_t of; } sizes[] = {
     { "", 1 }, { "K", 1 << 10 }, { "M", 1 << 20 }, { "G", 1 << 30 }, { "T", INT64_C(1) << 40 },
     { "k", 1 << 10 }, { "m", 1 << 20 }, { "g", 1 << 30 }, { "t", INT64_C(1) << 40 },
-}, times[] = { { "s", 1 }, { "m", 60 }, { "h", 3600 }, { "d", 86400 }, { "w", 604800 }, { "y", 31536000 }, { "", 1 } };
+}, times[] = { { "s", 1 }, { "m", 60 }, { "h", 3600 }, { "d", 86400 }, { "w", 604800 }, { "y", 31536000 } };
 
 /* A number and a unit.  Return 0 and the product, or -1. */
 static int read_units(const char *text, bool time, int64_t *v)
@@ -103,7 +103,7 @@ static int read_units(const char *text, bool time, int64_t *v)
     size_t digits = strspn(text, "0123456789");
     uint64_t n;
 
-    if (time && strcmp(text, "forever") == 0) {
+    if (time && (strcmp(text, "forever") == 0 || strcmp(text, "0") == 0)) {
         *v = 0;
         return 0;
     }

@@ -18,6 +18,8 @@
 #include "lib/mem.h"
 #include "lib/net.h"
 
+#define MAIL_MOST (1u << 20)       /* a token is looked for in so much of standard input */
+
 struct plan {
     const char *subject;                      /* NAME or TOKEN */
     const char *groups, *connect;
@@ -271,7 +273,27 @@ static int tell_accepted(const struct conf *c, const struct plan *p, const struc
     return rc;
 }
 
-/* The token itself, or all of standard input for "-". */
+/* The token alone out of a mail that holds it, quoted perhaps: from its prefix to its sum. */
+static void out_of_mail(struct buf *mail)
+{
+    struct buf token = { 0 };
+    const char *at = buf_len(mail) > 0 ? memmem(buf_data(mail), buf_len(mail), TOKEN_PREFIX, strlen(TOKEN_PREFIX)) : NULL;
+    int left = -1;                             /* of the sum, once its dot has come */
+
+    for (; at != NULL && at < buf_data(mail) + buf_len(mail) && left != 0; at++) {
+        if (strchr("> \t\r\n", *at) != NULL)
+            continue;
+        buf_add(&token, at, 1);
+        left = *at == '.' ? TOKEN_SUM : left > 0 ? left - 1 : left;
+    }
+    if (buf_len(&token) > 0) {
+        buf_clear(mail);
+        buf_add_span(mail, buf_span(&token));
+    }
+    buf_fini(&token);
+}
+
+/* The token itself, or what is in standard input for "-". */
 static void token_text(const char *subject, struct buf *out)
 {
     char piece[4096];
@@ -281,8 +303,9 @@ static void token_text(const char *subject, struct buf *out)
         buf_puts(out, subject);
         return;
     }
-    while (buf_len(out) <= TOKEN_MOST && (n = fread(piece, 1, sizeof piece, stdin)) > 0)
+    while (buf_len(out) <= MAIL_MOST && (n = fread(piece, 1, sizeof piece, stdin)) > 0)
         buf_add(out, piece, n);
+    out_of_mail(out);
 }
 
 static int accept_token(const struct conf *c, const struct plan *p, struct show *show)

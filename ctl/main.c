@@ -1,4 +1,5 @@
 /* main.c - newsctl: what the operator types, and who answers it. */
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -170,10 +171,14 @@ static int ask(enum who who, const struct conf *c, int n, char **w, struct show 
     return ask_stopped(c->file, n, w, show);
 }
 
-/* Files are named from where newsctl stands, not from where nntpd does. */
-static void make_absolute(int n, char **w)
+/* Files are named from where newsctl stands, not from where nntpd does, who opens them; what
+ * newsctl has open itself means something else there.  Return the first such name, or NULL. */
+static const char *make_absolute(int n, char **w)
 {
     for (int i = 0; i < n; i++) {
+        if (strcmp(w[i], "-") == 0 || strncmp(w[i], "/dev/std", 8) == 0 || strncmp(w[i], "/dev/fd/", 8) == 0 ||
+            strncmp(w[i], "/proc/self/", 11) == 0)
+            return w[i];
         if (w[i][0] != '/') {
             char cwd[PATH_MAX];
 
@@ -181,6 +186,15 @@ static void make_absolute(int n, char **w)
                 w[i] = xasprintf("%s/%s", cwd, w[i]);
         }
     }
+    return NULL;
+}
+
+/* How many of its arguments are names of files. */
+static int files_of(const char *words, int n)
+{
+    if (strcmp(words, "import") == 0 || strcmp(words, "group import") == 0)
+        return n;
+    return strcmp(words, "export") == 0 ? 1 : 0;
 }
 
 /* What newsctl does by itself. */
@@ -241,18 +255,33 @@ static int run(const char *file, bool json, int row, int n, char **w, int used)
     if (commands[row].who == HERE) {
         status = run_here(c, json, n, w);
     } else {
-        if (strcmp(commands[row].words, "import") == 0 || strcmp(commands[row].words, "group import") == 0)
-            make_absolute(n - used, w + used);
-        if (strcmp(commands[row].words, "export") == 0)
-            make_absolute(1, w + used);
+        const char *ours = make_absolute(files_of(commands[row].words, n - used), w + used);
+
         show = show_new(json);
         if (strcmp(commands[row].words, "peer test") == 0)
             show_live(show);
-        status = ask(commands[row].who, c, n, w, show);
+        if (ours == NULL) {
+            status = ask(commands[row].who, c, n, w, show);
+        } else {
+            char *text = xasprintf("%s: nntpd opens the file, so a name is wanted that it can open, too", ours);
+
+            show_end(show, false, span_of(text));
+            free(text);
+            status = CTL_NO;
+        }
         show_free(&show);
     }
     conf_free(&c);
     return status;
+}
+
+/* Who puts the answer into a file wants to know that it is all there. */
+static int flushed(int status)
+{
+    if (fflush(stdout) == 0 && ferror(stdout) == 0)
+        return status;
+    fprintf(stderr, "newsctl: standard output: %s\n", strerror(errno));
+    return status != CTL_OK ? status : CTL_NO;
 }
 
 int main(int argc, char **argv)
@@ -269,12 +298,15 @@ int main(int argc, char **argv)
             json = true;
         } else if (strcmp(argv[i], "-V") == 0) {
             puts("Freshet newsctl " FRESHET_VERSION);
-            return CTL_OK;
+            return flushed(CTL_OK);
+        } else if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0) {
+            usage(stdout);
+            return flushed(CTL_OK);
         } else {
-            bool help = strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0;
-
-            usage(help ? stdout : stderr);
-            return help ? CTL_OK : CTL_USAGE;
+            fprintf(stderr, strcmp(argv[i], "-c") == 0 ? "newsctl: %s wants a file behind it\n" :
+                    "newsctl: no such option before the command: %s\n", argv[i]);
+            fputs("usage: newsctl [-c FILE] [--json] COMMAND (newsctl --help lists them)\n", stderr);
+            return CTL_USAGE;
         }
     }
     log_open("newsctl", LOG_WARNING, NULL, NULL);
@@ -288,6 +320,6 @@ int main(int argc, char **argv)
         return CTL_USAGE;
     }
     if (strcmp(commands[row].words, "init") == 0)
-        return init_site(file != NULL ? file : default_conf(), file != NULL, left, argv + i + used);
-    return run(file != NULL ? file : default_conf(), json, row, argc - i, argv + i, used);
+        return flushed(init_site(file != NULL ? file : default_conf(), file != NULL, left, argv + i + used));
+    return flushed(run(file != NULL ? file : default_conf(), json, row, argc - i, argv + i, used));
 }

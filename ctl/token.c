@@ -12,7 +12,6 @@
 #include "lib/tls.h"
 #include "lib/utf8.h"
 
-#define PREFIX "freshet1:"
 #define VALUE_MOST 2000
 
 enum kind { ONE, MANY, YES, NUMBER };
@@ -92,7 +91,7 @@ void token_write(const struct token *t, struct buf *out)
     for (size_t i = 0; i < KEYS; i++)
         put_field(&keys[i], t, &text);
     base64_write(&code, buf_span(&text));
-    buf_puts(out, PREFIX);
+    buf_puts(out, TOKEN_PREFIX);
     for (size_t i = 0; i < buf_len(&code); i++) {         /* RFC 4648 5, without padding */
         char c = buf_data(&code)[i];
 
@@ -212,12 +211,12 @@ static int open_token(struct span token, struct buf *text, struct err *e)
     const char *dot;
     char sum[9];
 
-    if (!span_starts(token, SPAN(PREFIX)))
+    if (!span_starts(token, SPAN(TOKEN_PREFIX)))
         return err_set(e, span_starts(token, SPAN("freshet")) && memchr(token.p, ':', token.n) != NULL ?
-                       "the token is of another version than this program knows (\"" PREFIX "\")" :
-                       "that is no token: it begins with \"" PREFIX "\"");
-    token = span_from(token, sizeof PREFIX - 1);
-    if ((dot = memrchr(token.p, '.', token.n)) == NULL || token.n - (size_t)(dot - token.p) != 9)
+                       "the token is of another version than this program knows (\"" TOKEN_PREFIX "\")" :
+                       "that is no token: it begins with \"" TOKEN_PREFIX "\"");
+    token = span_from(token, sizeof TOKEN_PREFIX - 1);
+    if ((dot = memrchr(token.p, '.', token.n)) == NULL || token.n - (size_t)(dot - token.p) != 1 + TOKEN_SUM)
         return err_set(e, "the token breaks off: its sum is missing");
     if (decode((struct span){ token.p, (size_t)(dot - token.p) }, text) != 0)
         return err_set(e, "the token is damaged: it is no base64url");

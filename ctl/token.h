@@ -24,6 +24,8 @@
 #include "lib/span.h"
 
 #define TOKEN_TEXT_MOST 4096       /* octets of the lines                           */
+#define TOKEN_PREFIX    "freshet1:"
+#define TOKEN_SUM       8          /* digits behind the dot                         */
 #define TOKEN_MOST      8192       /* of the token, with blanks that mailers put in */
 #define TOKEN_LIST_MOST 16
 

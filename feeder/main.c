@@ -287,11 +287,15 @@ static void watch(struct program *g)
 {
     static const int which[3] = { SIGTERM, SIGINT, SIGHUP };
     struct timeval second = { 1, 0 };
+    sigset_t hup;
 
     for (int i = 0; i < 3; i++) {
         g->signals[i] = evsignal_new(g->f.base, which[i], on_signal, g);
         event_add(g->signals[i], NULL);
     }
+    sigemptyset(&hup);
+    sigaddset(&hup, SIGHUP);
+    (void)pthread_sigmask(SIG_UNBLOCK, &hup, NULL);      /* nntpd starts us with it blocked (nntpd/child.c) */
     g->tick = event_new(g->f.base, -1, EV_PERSIST, on_tick, g);
     event_add(g->tick, &second);
 }

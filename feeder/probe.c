@@ -248,6 +248,7 @@ struct probe *probe_new(struct feeder *f, const struct conf_peer *c, probe_fn *f
         .cleartext = c->cleartext_login, .compress = c->compress, .streaming = c->streaming,
         .reader = c->pull.n > 0 && !c->send,
     };
+    p->sends = c->send;
     p->step_us = clock_mono_us();
     if (c->connect != NULL)
         ask_new(p, c);

@@ -52,6 +52,8 @@ struct probe {
     struct hello    hello;
     enum probe_stage stage;
     bool            freshet;           /* its greeting says so                        */
+    bool            sends;             /* it is a peer that gets articles             */
+    bool            takes;             /* it streams, or says that it has IHAVE       */
     bool            in_block;
     size_t          block_lines;
     struct buf      words;             /* what is kept of a block                     */

@@ -64,13 +64,15 @@ static void keep(struct probe *p, struct span s, const char *between)
 static void block_line(struct probe *p, struct span line)
 {
     line = span_trim(line);
-    if (p->stage == PROBE_CAPABILITIES)
+    if (p->stage == PROBE_CAPABILITIES) {
+        p->takes |= span_eq(line, SPAN("IHAVE")) || span_eq(line, SPAN("STREAMING"));
         keep(p, line, ", ");
-    else if (span_starts(line, SPAN("You are ")))
+    } else if (span_starts(line, SPAN("You are ")))
         keep(p, line, "; ");
 }
 
-static void block_end(struct probe *p)
+/* false: the probe has gone. */
+static bool block_end(struct probe *p)
 {
     bool help = p->stage == PROBE_HELP;
     char text[PROBE_SAYS];
@@ -80,10 +82,16 @@ static void block_end(struct probe *p)
         probe_row(p, "to it we are", PROBE_NOTE, "no peer that may send articles, as far as it says");
     else
         probe_row(p, help ? "to it we are" : "capabilities", PROBE_OK, "%s", text);
-    if (help)
+    if (help) {
         say(p, PROBE_CAPABILITIES, "CAPABILITIES\r\n");
-    else
+    } else if (p->sends && !p->takes) {
+        probe_fail(p, "may we send", "it lets us in, but not as a peer: it has neither IHAVE nor STREAMING for us (its side needs a block "
+                   "that knows us, by our address or login)");
+        return false;
+    } else {
         say_quit(p);
+    }
+    return true;
 }
 
 /* A line of an answer to HELP or CAPABILITIES.  false: the probe has gone. */
@@ -104,7 +112,7 @@ static bool on_block(struct probe *p, struct span line)
         else
             say_quit(p);
     } else if (line.n == 1 && line.p[0] == '.') {
-        block_end(p);
+        return block_end(p);
     } else if (++p->block_lines > LINES_MOST) {
         probe_row(p, probe_step(p), PROBE_NOTE, "the answer has no end");
         probe_done(p);
@@ -160,6 +168,7 @@ static bool act(struct probe *p, enum hello_do what, struct buf *out)
         buf_clear(out);
         return act(p, hello_goes_on(&p->hello, out), out);
     case HELLO_STREAMING:
+        p->takes = true;
         greeted(p, "streaming");
         return true;
     case HELLO_IHAVE:

@@ -20,8 +20,12 @@ static int64_t read_when(const char *text, int64_t now_us)
         struct tm tm = { 0 };
         const char *end = strptime(text, forms[i], &tm);
 
-        if (end != NULL && *end == '\0')
-            return (int64_t)timegm(&tm) * 1000000;
+        if (end != NULL && *end == '\0') {
+            int day = tm.tm_mday;
+            time_t t = timegm(&tm);
+
+            return tm.tm_mday == day ? (int64_t)t * 1000000 : -1;      /* there is no 31st of November */
+        }
     }
     return -1;
 }
@@ -41,8 +45,10 @@ int refeed_read(struct refeed *r, char **words, int64_t now_us, struct artlog *l
             r->groups = *++words;
             continue;
         }
+        if (!since && strncmp(*words, "--", 2) == 0)
+            return err_set(e, "%s: no such option; there are --since TIME and --group WILDMAT", *words);
         if (from)
-            return err_set(e, "%s: from where is said already", *words);
+            return err_set(e, "%s: from where is said already (a day and a time together stand within quotes)", *words);
         from = true;
         if (since && (when = read_when(*++words, now_us)) < 0)
             return err_set(e, "%s: no time; as 90m, 3d, 2026-11-01 or \"2026-11-01 18:30\"", *words);

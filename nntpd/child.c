@@ -66,16 +66,17 @@ static int spawn(struct child *c)
     char *argv[] = { "feeder", "-c", c->conf_file, "-w", "3", NULL };
     posix_spawn_file_actions_t fa;
     posix_spawnattr_t at;
-    sigset_t none, all;
+    sigset_t hup, all;
     pid_t pid = 0;
     int rc;
 
-    sigemptyset(&none);
+    sigemptyset(&hup);
+    sigaddset(&hup, SIGHUP);                /* until it can be understood: a reload may follow at once */
     sigfillset(&all);
     posix_spawn_file_actions_init(&fa);
     posix_spawn_file_actions_adddup2(&fa, c->pair[1], 3);
     posix_spawnattr_init(&at);
-    posix_spawnattr_setsigmask(&at, &none);
+    posix_spawnattr_setsigmask(&at, &hup);
     posix_spawnattr_setsigdefault(&at, &all);
     posix_spawnattr_setflags(&at, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     rc = posix_spawn(&pid, c->program, &fa, &at, argv, environ);

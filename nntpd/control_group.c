@@ -94,6 +94,26 @@ static const char *with_note(struct request *r, const struct group_facts *f, con
     return text;
 }
 
+/* It becomes one line of LIST NEWSGROUPS.  false: the caller has been told. */
+static bool good_text(struct request *r, const char *text)
+{
+    for (const char *p = text; *p != '\0'; p++) {
+        if (((unsigned char)*p < ' ' && *p != '\t') || *p == 0x7f) {
+            rpc_error(&r->out, "a description is one line, without control characters");
+            return false;
+        }
+    }
+    return true;
+}
+
+/* "group add NAME q", "group add NAME M text": a flag was meant, and a group for all to post to would be made. */
+static bool meant_flag(const struct request *r)
+{
+    const char *w = r->n_words > 1 ? r->word[1] : "";
+
+    return strlen(w) == 1 && !group_flag_valid(span_of(w)) && (r->n_words == 2 || strchr("YNMXJ", w[0]) != NULL);
+}
+
 void control_group_add(struct request *r)
 {
     struct store *s = nntpd_store(r->n);
@@ -110,7 +130,9 @@ void control_group_add(struct request *r)
         rpc_error(&r->out, "%s: not a name that a group can have (RFC 5536 3.1.4)", r->word[0]);
     else if (group_find(store_groups(s), f.name) != NULL)
         rpc_error(&r->out, "%s: there is such a group", r->word[0]);
-    else
+    else if (meant_flag(r))
+        rpc_error(&r->out, "%s: a flag is y, n, m, x, j or =group; before a description that begins so, give the flag", r->word[1]);
+    else if (good_text(r, text))
         commit(r, submission_group(s, &f), with_note(r, &f, "made", note));
     free(text);
 }
@@ -125,7 +147,7 @@ void control_group_change(struct request *r)
         rpc_error(&r->out, "%s: no such group", r->word[0]);
     } else if (!group_flag_valid(span_of(r->word[1]))) {
         rpc_error(&r->out, "%s: a flag is y, n, m, x, j or =group", r->word[1]);
-    } else {
+    } else if (good_text(r, text)) {
         const struct group_text *t = g->text;
         struct group_facts f = {
             .id = g->id, .created_us = g->created_us, .name = span_of(g->name), .creator = span_of(t->creator),
@@ -258,8 +280,14 @@ static void read_descriptions(struct import *im, struct span text)
         struct span line = next_line(&text), name = span_word(&line);
 
         line = span_trim(line);
-        if (name.n > 0 && line.n > 0)
-            free(map_put(im->text, name, xstrndup(line.p, line.n)));
+        if (name.n > 0 && line.n > 0) {
+            char *one = xstrndup(line.p, line.n);
+
+            for (char *p = one; *p != '\0'; p++)
+                if ((unsigned char)*p < ' ' || *p == 0x7f)
+                    *p = ' ';
+            free(map_put(im->text, name, one));
+        }
     }
 }
 
@@ -298,6 +326,9 @@ void control_group_import(struct request *r)
         if (im.failed > 0)
             rpc_error(&r->out, "%llu groups made, %llu not: %s", (unsigned long long)im.stored,
                       (unsigned long long)im.failed, im.why);
+        else if (im.bad > 0)
+            rpc_error(&r->out, "%llu groups made, %llu were there, but %llu lines give no name, marks and flag that a group can have",
+                      (unsigned long long)im.stored, (unsigned long long)im.had, (unsigned long long)im.bad);
         else
             rpc_ok(&r->out, "%llu groups made, %llu were there, %llu passed over", (unsigned long long)im.stored,
                    (unsigned long long)im.had, (unsigned long long)im.bad);

@@ -185,18 +185,39 @@ void control_why(struct request *r)
     rpc_error(&r->out, "cannot tell: %s", e.text);
 }
 
+/* What a cancel of this id will do: nobody shall think that an article is gone whose id was mistyped. */
+static const char *cancel_does(struct request *r, struct span id)
+{
+    struct his_entry entry;
+    struct err e;
+
+    switch (store_find(nntpd_store(r->n), id, &entry, &e)) {
+    case HIS_NEW:
+        return "noted, but there is no such article here: it will be refused when it comes";
+    case HIS_SEEN:
+        return entry.state == HIS_KEPT ? "cancelled"
+             : entry.state == HIS_CANCELLED ? "it was cancelled already"
+                                            : "noted, but it was not here any more: newsctl why tells what became of it";
+    case HIS_BUSY: case HIS_ASK: case HIS_FAILED:
+        break;
+    }
+    return "cancelled";
+}
+
 void control_cancel(struct request *r)
 {
     struct span id = span_of(r->word[0]);
     struct submission *sub;
+    const char *done;
 
     if (!msgid_valid_lax(id)) {
         rpc_error(&r->out, "%s: not a Message-ID (they stand in < and >)", r->word[0]);
         return;
     }
+    done = cancel_does(r, id);
     sub = submission_cancel(nntpd_store(r->n), id, r->n_words > 1 ? r->word[1] : "by the operator");
     if (store_commit_wait(nntpd_store(r->n), sub) == COMMIT_STORED)
-        rpc_ok(&r->out, "cancelled");
+        rpc_ok(&r->out, "%s", done);
     else
         rpc_error(&r->out, "not done: %s", sub->why);
     submission_free(&sub);

@@ -358,6 +358,8 @@ static int export_all(struct export *x, progress_fn *progress, void *arg, struct
         }
     }
     log_reader_free(&in);
+    if (rc >= 0 && progress != NULL)
+        (void)progress("exporting", last + 1 - first, last + 1 - first, arg);
     return rc < 0 ? -1 : 0;
 }
 

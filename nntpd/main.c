@@ -114,6 +114,8 @@ static int check(struct conf **conf, const struct arguments *a)
     buf_fini(&told);
     buf_fini(&text);
     conf_free(conf);
+    if (fflush(stdout) != 0)
+        die(1, "standard output: %s", strerror(errno));
     return good ? 0 : 2;
 }
 
@@ -129,6 +131,17 @@ static void leave_root(const struct conf *c, const struct arguments *a)
         return;
     fprintf(stderr, "%s: the site's user, %s, cannot read it\n", c->file, own_name(c->site.directory, name));
     exit(2);
+}
+
+/* logrotate may say SIGHUP while a large log is still being looked through: it waits for
+ * who understands it (watch_signals), and does not end us. */
+static void keep_hangups(void)
+{
+    sigset_t hup;
+
+    sigemptyset(&hup);
+    sigaddset(&hup, SIGHUP);
+    (void)pthread_sigmask(SIG_BLOCK, &hup, NULL);
 }
 
 int main(int argc, char **argv)
@@ -150,6 +163,8 @@ int main(int argc, char **argv)
     leave_root(conf, &a);
     if (a.check)
         return check(&conf, &a);
+    if (!a.once)
+        keep_hangups();
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);       /* a file-size limit is an error of write(2), not our end */
     raise_descriptor_limit();

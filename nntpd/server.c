@@ -176,7 +176,7 @@ int nntpd_reload(struct nntpd *n, struct buf *errors, struct buf *restart)
 
     lock_get(&n->lock);
     if ((c = read_again(n, &tls, errors)) != NULL) {
-        conf_changes(nntpd_conf(n), c, restart);
+        conf_changes(n->all_conf[0], c, restart);     /* what we were started with, and still go by */
         take_conf(n, c, tls);
     }
     lock_put(&n->lock);
@@ -291,11 +291,15 @@ static void on_signal(evutil_socket_t sig, short what, void *arg)
 static void watch_signals(struct nntpd *n)
 {
     static const int which[SIGNALS] = { SIGTERM, SIGINT, SIGHUP };
+    sigset_t hup;
 
     for (int i = 0; i < SIGNALS; i++) {
         n->signal[i] = evsignal_new(n->base, which[i], on_signal, n);
         event_add(n->signal[i], NULL);
     }
+    sigemptyset(&hup);
+    sigaddset(&hup, SIGHUP);
+    (void)pthread_sigmask(SIG_UNBLOCK, &hup, NULL);      /* main blocked it until here */
 }
 
 static void start_workers(struct nntpd *n)

@@ -245,6 +245,8 @@ static int walk_log(struct verify *v, progress_fn *progress, void *arg, struct e
             rc = err_set(e, "broken off");
     }
     log_reader_free(&in);
+    if (rc >= 0 && progress != NULL)
+        (void)progress("verifying", last + 1 - first, last + 1 - first, arg);
     return rc < 0 ? -1 : 0;
 }
 

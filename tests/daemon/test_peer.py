@@ -29,7 +29,7 @@ def refeed_offers_again_what_was_asked_for_and_nothing_else():
     wait_for("all of them again", lambda: answers(a, "b.test")["refused"] == 41)
     a.ctl("peer", "refeed", "b.test", "--since", "2100-01-01")
     assert answers(a, "b.test")["lag"] == 0
-    for bad in (["0"], ["--since", "yesterday"], ["--since"], ["--group", "x"], ["1", "2"], ["--since", "1h", "5"]):
+    for bad in (["0"], ["--since", "yesterday"], ["--since", "3"], ["--since", "2026-11-31"], ["1", "--groups", "x"], ["--since"], ["--group", "x"], ["1", "2"], ["--since", "1h", "5"]):
         r = a.ctl("peer", "refeed", "b.test", *bad, check=False)
         assert r.returncode != 0 and (r.stderr or r.stdout), bad
     a.stop(), b.stop()

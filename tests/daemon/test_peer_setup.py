@@ -262,8 +262,10 @@ def freshet_says_who_we_are_to_it():
     assert c.cmd("HELP").startswith("100")
     assert b"You are peer us.test and may send: misc.*,!misc.secret" == c.block()[-1]
     again(them, 'peer "us.test" { address = { "192.0.2.1" } }')
-    wait_for("to be a stranger", lambda: look(s, "them.test")[0] == 0 and
-             look(s, "them.test")[1]["to it we are"][0][0] == "note")
+    wait_for("to be a stranger", lambda: look(s, "them.test")[0] == 1)
+    code, rows, last = look(s, "them.test")
+    assert rows["to it we are"][0][0] == "note" and rows["may we send"][0][0] == "FAIL", rows
+    assert "may we send: it lets us in, but not as a peer" in last and "known by" in rows, (last, rows)
     s.stop()
     them.stop()
 

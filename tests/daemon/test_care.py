@@ -1,0 +1,97 @@
+"""What an operator meets at three in the morning: answers that do not fit, files that are being edited, odd starts."""
+import json
+
+from kit import *
+
+NEWSCTL = os.path.join(BIN, "newsctl")
+
+
+def run(*words, **k):
+    return subprocess.run(words, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL, timeout=120, **k)
+
+
+def no_file_of_the_site_gets_a_number_that_the_log_is_written_to():
+    s = Site("closed.test")
+    s.start(wrapper=["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"])
+    for i in range(3):
+        assert os.readlink("/proc/%d/fd/%d" % (s.proc.pid, i)) == "/dev/null", i
+    s.stop()
+    assert "agree" in s.ctl("verify")
+
+
+def an_answer_that_could_not_be_written_is_no_success():
+    s = Site("full.test").start()
+    for words in (["status"], ["metrics"], ["--json", "user", "list"], ["show", "conf"], ["group", "list"], ["--help"]):
+        with open("/dev/full", "w") as full:
+            r = run(NEWSCTL, "-c", s.conf, *words, stdout=full)
+        assert r.returncode == 1 and "standard output: No space left" in r.stderr, (words, r)
+    s.stop()
+
+
+def what_waits_for_a_restart_is_told_until_there_is_one():
+    s = Site("restart.test", site="workers = 2").start()
+    s.site = "workers = 3"
+    s.write_conf()
+    for _ in range(2):
+        assert "site: workers is changed by a restart alone" in s.ctl("reload")
+    s.site = "workers = 2"
+    s.write_conf()
+    assert s.ctl("reload").strip() == "reloaded"
+    s.stop()
+
+
+def a_feeder_that_is_just_being_started_stands_a_reload():
+    s = Site("hasty.test").start()
+    s.peers.append('peer "peer.test" { address = "192.0.2.1" connect = "127.0.0.1:%d" send = true }' % free_port())
+    s.write_conf()
+    for _ in range(5):
+        s.ctl("reload")
+    s.ctl("peer", "list")
+    s.stop()
+    assert "feeder: started" in s.log_text() and "killed by signal" not in s.log_text(), s.log_text()
+
+
+def what_was_mistyped_is_told():
+    s = Site("typo.test").start()
+    c = s.client()
+    mid, article = make_article()
+    assert c.takethis(mid, article).startswith("239 ")
+    assert s.ctl("cancel", "<typo@nowhere>").startswith("noted, but there is no such article here")
+    assert s.ctl("cancel", mid).strip() == "cancelled"
+    assert s.ctl("cancel", mid).strip() == "it was cancelled already"
+    for bad in (["a.flag", "q"], ["a.flag", "M", "Moderated"], ["a.flag", "y", "two\nlines"], ["a.flag", "y", "bell\a"]):
+        assert s.ctl("group", "add", *bad, check=False).returncode == 1, bad
+    assert "a.flag" not in s.ctl("group", "list")
+    s.ctl("group", "add", "a.flag", "A", "flag, it seems")
+    assert s.ctl("group", "change", "a.flag", "y", "two\r\nlines", check=False).returncode == 1
+    assert "A flag, it seems" in s.ctl("group", "list")
+    active = os.path.join(tmp(), "active")
+    with open(active, "w") as f:
+        f.write("good.group 0 1 y\nbad..group 0 1 y\n")
+    r = s.ctl("group", "import", active, check=False)
+    assert r.returncode == 1 and "1 groups made" in r.stderr and "bad..group" in r.stdout, r
+    for name in ("-", "/dev/stdin", "/dev/fd/0"):
+        r = s.ctl("import", name, check=False)
+        assert r.returncode == 1 and "a name is wanted" in r.stderr, (name, r)
+    c.close()
+    s.stop()
+
+
+def a_line_is_found_in_the_mail_that_it_came_in():
+    us, them = Site("us.test"), Site("them.test")
+    mail = us.ctl("peer", "invite", "them.test", "--address", "us.test.example")
+    line = [l for l in mail.splitlines() if l.startswith("freshet1:")][0]
+    want = them.ctl("peer", "accept", line)
+    broken = "\n".join("> " + line[i:i + 60] for i in range(0, len(line), 60))
+    for text in (mail, "Hello,\n\n> For them:\n>\n" + broken + "\n>\n> Yours\n", broken):
+        r = subprocess.run([NEWSCTL, "-c", them.conf, "peer", "accept", "-"], input=text, stdout=subprocess.PIPE, text=True, timeout=60)
+        assert r.returncode == 0 and r.stdout == want, r
+    r = subprocess.run([NEWSCTL, "-c", them.conf, "peer", "accept", "-"], input=mail.replace(line, line[:-3]), stderr=subprocess.PIPE,
+                       stdout=subprocess.PIPE, text=True, timeout=60)
+    assert r.returncode == 1 and "token" in r.stderr, r
+
+
+if __name__ == "__main__":
+    main([what_was_mistyped_is_told, a_line_is_found_in_the_mail_that_it_came_in,
+          no_file_of_the_site_gets_a_number_that_the_log_is_written_to, an_answer_that_could_not_be_written_is_no_success,
+          what_waits_for_a_restart_is_told_until_there_is_one, a_feeder_that_is_just_being_started_stands_a_reload])
