@@ -83,7 +83,7 @@ static void every_type_of_value_is_taken(void **state)
     struct conf *c = good("site \"n\" {\n"
                           " organization = \"a \\\"b\\\" \\\\ \\$HOME $HOME\"  complaints = 'x\\y \"z\" \\''\n"
                           " workers = 7  segment = 128K  cache = 2G  queue = 3000000  article-max = 1m\n"
-                          " age-max = forever  future-max = 90  idle = 5m  peer-idle = 2h  history-remember = 3w\n"
+                          " age-max = forever  future-max = 90s  idle = 5m  peer-idle = 2h  history-remember = 3w\n"
                           " fsync = interval  fsync-interval = 30s  unknown-groups = junk  strangers = read\n"
                           " path-diagnostics = no  posting-host = yes  aliases = { a, b.c , \"d_e\" }\n"
                           " log-level = debug  control-groups = own  crosspost-max = 9  post-followup-max = 2\n"
@@ -271,11 +271,13 @@ static const struct { const char *text, *want; } rows[] = {
       "6: post-max: \"M\" is not a size (as 64K, 1M, 2G)\n" },
     { "site n {\n idle = 0\n peer-idle = forever\n claim = 2h\n age-max = 10 days\n}\n" LISTEN,
       "2: idle: 0 is out of bounds (1 to 31536000 seconds)\n3: peer-idle: forever is out of bounds (1 to 31536000 seconds)\n"
-      "4: claim: 2h is out of bounds (1 to 3600 seconds)\n5: \"days\" behind the value of age-max: a value is one word, or a text in quotes, or a list { a, b }\n" },
-    { "site n {\n future-max = soon\n fsync = sometimes\n posting-host = maybe\n organization = \"\"\n}\n" LISTEN,
+      "4: claim: 2h is out of bounds (1 to 3600 seconds)\n5: \"days\" behind the value of age-max: a value is one word, or a text in quotes, or a list { a, b }\n"
+      "5: age-max: \"10\" is not a time (as 30s, 5m, 2h, 10d, forever)\n" },
+    { "site n {\n future-max = soon\n fsync = sometimes\n posting-host = maybe\n organization = \"\"\n age-max = 10\n}\n" LISTEN,
       "2: future-max: \"soon\" is not a time (as 30s, 5m, 2h, 10d, forever)\n"
       "3: fsync: \"sometimes\" is none of always, interval, never\n"
-      "4: posting-host: \"maybe\" is neither true nor false\n5: organization: is empty\n" },
+      "4: posting-host: \"maybe\" is neither true nor false\n5: organization: is empty\n"
+      "6: age-max: \"10\" is not a time (as 30s, 5m, 2h, 10d, forever)\n" },
     { "site n {\n organization = \"a\tb\"\n aliases = { a,\n \"\",\n b }\n}\n" LISTEN,
       "2: organization: control characters in the value\n4: aliases: is empty\n" },
     { "site n { aliases = {} }\n" LISTEN "peer a {\n groups = {}\n window = { 1 }\n}\n",
@@ -560,7 +562,7 @@ static void ids_are_remembered_a_day_longer_than_articles_are_taken(void **state
         { "history-remember = 30d", 30 },
         { "history-remember = 1d", 11 },                          /* age-max is 10d */
         { "age-max = 3d history-remember = 1d", 4 },
-        { "age-max = 3d history-remember = 1d future-max = 60", 4 },
+        { "age-max = 3d history-remember = 1d future-max = 60s", 4 },
         { "age-max = 3d history-remember = 1d future-max = 5d", 8 },
         { "age-max = 0 history-remember = 20d", 0 },
         { "history-remember = 0", 0 },

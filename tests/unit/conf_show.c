@@ -158,7 +158,7 @@ static void put_random(struct buf *out, const struct setting *s)
 
     buf_printf(out, " %s = ", s->key);
     if (s->type == TYPE_INT || s->type == TYPE_SIZE || s->type == TYPE_TIME) {
-        buf_printf(out, "%" PRId64 "\n", random_number(s));
+        buf_printf(out, "%" PRId64 "%s\n", random_number(s), s->type == TYPE_TIME ? "s" : "");
         return;
     }
     buf_puts(out, s->type == TYPE_LIST ? "{ " : "");
