@@ -65,6 +65,13 @@ static bool locker(const struct intake *in, struct buf *out)
     return buf_len(out) > 0;
 }
 
+/* What was given, as it was; an empty one is no field. */
+static void keep_field(const struct intake *in, struct buf *out, enum hdr which)
+{
+    if (hdr_has(&in->h, which))
+        buf_add_span(out, in->h.field[which].whole);
+}
+
 /* "Cancel-Lock: what was given", without its end. */
 static void begin_field(const struct intake *in, struct buf *out, enum hdr which)
 {
@@ -82,7 +89,7 @@ void inject_lock(const struct intake *in, struct span msgid, struct buf *out)
     struct span secret = secret_for(in, "Cancel-Lock", &s);
 
     if (in->rules->site->cancel_lock == CONF_LOCK_NONE) {
-        buf_add_span(out, in->h.field[HDR_CANCEL_LOCK].whole);
+        keep_field(in, out, HDR_CANCEL_LOCK);
         return;
     }
     begin_field(in, out, HDR_CANCEL_LOCK);
@@ -102,7 +109,7 @@ void inject_key(const struct intake *in, struct buf *out)
     struct secret s;
 
     if (target.n == 0 || !locker(in, &who)) {
-        buf_add_span(out, in->h.field[HDR_CANCEL_KEY].whole);
+        keep_field(in, out, HDR_CANCEL_KEY);
     } else {
         begin_field(in, out, HDR_CANCEL_KEY);
         canlock_key(out, DIGEST_SHA256, secret_for(in, "Cancel-Lock", &s), buf_span(&who), target);
