@@ -258,7 +258,16 @@ static void note_lines(struct conf_site *s, const struct blocks *b)
     }
 }
 
-struct conf *conf_read_text(const char *name, const char *text, struct buf *errors)
+static bool site_is_whole(const struct blocks *b)
+{
+    for (size_t i = 0; i < b->n; i++)
+        if (b->v[i].kind == BLOCK_site)
+            return !b->v[i].broken;
+    return false;
+}
+
+/* 'rest': what there is will do, if it says where the site is. */
+static struct conf *read_text(const char *name, const char *text, bool rest, struct buf *errors)
 {
     struct reading r = { 0 };
     struct conf *c = xcalloc(1, sizeof *c);
@@ -271,7 +280,7 @@ struct conf *conf_read_text(const char *name, const char *text, struct buf *erro
     note_lines(&c->site, &r.blocks);
     files_read(c, &r.blocks, &r.errors);
     conf_check(c, &r.blocks, whole, &r.errors);
-    if (r.errors.n > 0)
+    if (r.errors.n > 0 && !(rest && site_is_whole(&r.blocks)))
         conf_free(&c);
     errors_tell(&r.errors, name, errors);
     blocks_free(&r.blocks);
@@ -279,7 +288,12 @@ struct conf *conf_read_text(const char *name, const char *text, struct buf *erro
     return c;
 }
 
-struct conf *conf_read(const char *file, struct buf *errors)
+struct conf *conf_read_text(const char *name, const char *text, struct buf *errors)
+{
+    return read_text(name, text, false, errors);
+}
+
+static struct conf *read_file(const char *file, bool rest, struct buf *errors)
 {
     size_t n;
     char *text = disk_slurp(file, FILE_MOST, &n);
@@ -295,8 +309,22 @@ struct conf *conf_read(const char *file, struct buf *errors)
         return NULL;
     }
     /* some editors put a byte order mark in front */
-    c = conf_read_text(file, strncmp(text, "\xef\xbb\xbf", 3) == 0 ? text + 3 : text, errors);
+    c = read_text(file, strncmp(text, "\xef\xbb\xbf", 3) == 0 ? text + 3 : text, rest, errors);
     free(text);
+    return c;
+}
+
+struct conf *conf_read(const char *file, struct buf *errors)
+{
+    return read_file(file, false, errors);
+}
+
+struct conf *conf_read_rest(const char *file)
+{
+    struct buf errors = { 0 };
+    struct conf *c = read_file(file, true, &errors);
+
+    buf_fini(&errors);
     return c;
 }
 

@@ -171,6 +171,10 @@ struct conf *conf_read(const char *file, struct buf *errors);
 struct conf *conf_read_text(const char *name, const char *text, struct buf *errors);   /* tests, fuzzers */
 void conf_free(struct conf **c);
 
+/* For one who has to reach a running site while somebody edits its file: what can be made out of a file with
+ * errors, defaults for the rest.  NULL: not even where the site is, for its block is missing or broken. */
+struct conf *conf_read_rest(const char *file);
+
 /* All settings in force, defaults too, as a file that reads back the same. */
 void conf_show(const struct conf *c, struct buf *out);
 

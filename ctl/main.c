@@ -239,19 +239,45 @@ static void bad_conf(const char *file, bool json, struct span errors)
     show_free(&show);
 }
 
-static int run(const char *file, bool json, int row, int n, char **w, int used)
+/* The file has errors, perhaps because it is being edited: a site that runs is asked and stopped, and its
+ * users are changed, all the same.  NULL: this is not for such a file, or nothing runs. */
+static struct conf *conf_of_running(const char *file, int row)
+{
+    char path[PATH_MAX], *words[] = { (char[]){ "status" } };
+    const char *w = commands[row].words;
+    struct conf *c;
+
+    if (commands[row].who == STOPPED || strcmp(w, "reload") == 0 || (commands[row].who == HERE && strncmp(w, "user ", 5) != 0) ||
+        (c = conf_read_rest(file)) == NULL)
+        return NULL;
+    snprintf(path, sizeof path, "%s/control.sock", c->site.run_directory);
+    if (!ask_quietly(path, 1, words))
+        conf_free(&c);
+    return c;
+}
+
+/* NULL: what is wrong with it has been told. */
+static struct conf *read_conf(const char *file, bool json, int row)
 {
     struct buf errors = { 0 };
     struct conf *c = conf_read(file, &errors);
+
+    if (c == NULL && (c = conf_of_running(file, row)) != NULL)
+        fprintf(stderr, "%.*snewsctl: these are errors of the file; the site that runs is asked all the same\n", SPAN_F(buf_span(&errors)));
+    else if (c == NULL)
+        bad_conf(file, json, buf_span(&errors));
+    buf_fini(&errors);
+    return c;
+}
+
+static int run(const char *file, bool json, int row, int n, char **w, int used)
+{
+    struct conf *c = read_conf(file, json, row);
     struct show *show;
     int status = CTL_OK;
 
-    if (c == NULL) {
-        bad_conf(file, json, buf_span(&errors));
-        buf_fini(&errors);
+    if (c == NULL)
         return CTL_USAGE;
-    }
-    buf_fini(&errors);
     if (commands[row].who == HERE) {
         status = run_here(c, json, n, w);
     } else {

@@ -91,7 +91,28 @@ def a_line_is_found_in_the_mail_that_it_came_in():
     assert r.returncode == 1 and "token" in r.stderr, r
 
 
+def a_file_that_is_being_edited_does_not_keep_the_operator_out():
+    s = Site("edited.test").start()
+    bad = 'peer "half.test" { address = "192.0.2.1" send = maybe\n organization = "open\n'
+    with open(s.conf, "a") as f:
+        f.write(bad)
+    subprocess.run([NEWSCTL, "-c", s.conf, "user", "add", "spam"], input="secret\n", stderr=subprocess.PIPE, text=True, check=True)
+    for words in (["status"], ["group", "list"], ["user", "off", "spam"], ["why", "<no@such>"], ["peer", "list"]):
+        r = s.ctl(*words, check=False)
+        assert r.returncode == {"why": 1, "peer": 3}.get(words[0], 0), (words, r)
+        assert "nntpd.conf:" in r.stderr and "is asked all the same" in r.stderr, (words, r)
+    assert json.loads(s.ctl("status", json=True))["ok"]
+    for words in (["reload"], ["rebuild"], ["show", "conf"], ["peer", "invite", "a.test"]):
+        r = s.ctl(*words, check=False)
+        assert r.returncode == 2 and "all the same" not in r.stderr, (words, r)
+    assert s.ctl("stop").strip() == "stopping"
+    s.proc.wait(30)
+    for words in (["status"], ["user", "off", "spam"], ["group", "list"]):
+        r = s.ctl(*words, check=False)
+        assert r.returncode == 2 and "nntpd.conf:" in r.stderr and "all the same" not in r.stderr, (words, r)
+
+
 if __name__ == "__main__":
-    main([what_was_mistyped_is_told, a_line_is_found_in_the_mail_that_it_came_in,
+    main([a_file_that_is_being_edited_does_not_keep_the_operator_out, what_was_mistyped_is_told, a_line_is_found_in_the_mail_that_it_came_in,
           no_file_of_the_site_gets_a_number_that_the_log_is_written_to, an_answer_that_could_not_be_written_is_no_success,
           what_waits_for_a_restart_is_told_until_there_is_one, a_feeder_that_is_just_being_started_stands_a_reload])
