@@ -127,7 +127,7 @@ test-interop: all
 # tests/fuzz/NAME.c with seeds in tests/fuzz/corpus/NAME: replayed under the sanitizers, or
 # looked into with clang's fuzzer (crashes go to build-fuzz/)
 FUZZ  = $(filter-out replay,$(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c)))
-FUZZ_ARCHIVES = $(call arch,nntpd feeder spool history article conf lib)
+FUZZ_ARCHIVES = $(call arch,nntpd ctl feeder spool history article conf lib)
 SECONDS = 60
 
 fuzz-replay:

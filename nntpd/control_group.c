@@ -173,6 +173,7 @@ void control_group_remove(struct request *r)
 
 /* Many groups at once: up to WINDOW submissions on their way. */
 #define WINDOW 512
+#define TOLD_MOST 1000         /* octets of what is no line of an active file                */
 struct import {
     struct request *r;
     struct lock  lock;          /* "control.import": away, stored, failed, why            */
@@ -247,9 +248,10 @@ static void import_active_line(struct import *im, struct span line)
         return;
     if (flag.n == 0)
         flag = SPAN("y");
-    if (!group_name_valid(name) || !group_flag_valid(flag) || span_u64(high, &hi) != 0 || span_u64(low, &lo) != 0) {
+    if (!group_name_valid(name) || !group_flag_valid(flag) || span_u64(high, &hi) != 0 || span_u64(low, &lo) != 0 ||
+        hi >= INT64_MAX) {
         if (im->bad++ < 20)
-            rpc_text(&im->r->out, "passed over: %.*s", SPAN_F(name));
+            rpc_text(&im->r->out, "passed over: %.*s", name.n < TOLD_MOST ? (int)name.n : TOLD_MOST, name.p);
         return;
     }
     if (group_find(groups, name) != NULL || map_get(im->seen, name) != NULL) {

@@ -60,20 +60,20 @@ static int file_error(const struct import *im, struct err *e)
     return code == Z_ERRNO ? err_sys(e, "%s", im->path) : err_set(e, "%s: %s", im->path, text);
 }
 
-/* The next "#! rnews N" line.  1, 0 at the end, -1. */
+/* The next "#! rnews N" line; blank ones before it count for nothing.  1, 0 at the end, -1. */
 static int read_mark(struct import *im, uint64_t *n, struct err *e)
 {
     char line[80];
     struct span rest;
     int code;
 
-    if (gzgets(im->in, line, sizeof line) == NULL) {
-        (void)gzerror(im->in, &code);
-        return gzeof(im->in) && code == Z_OK ? 0 : file_error(im, e);
-    }
-    rest = span_trim((struct span){ line, strcspn(line, "\r\n") });
-    if (rest.n == 0)
-        return 0;
+    do {
+        if (gzgets(im->in, line, sizeof line) == NULL) {
+            (void)gzerror(im->in, &code);
+            return gzeof(im->in) && code == Z_OK ? 0 : file_error(im, e);
+        }
+        rest = span_trim((struct span){ line, strcspn(line, "\r\n") });
+    } while (rest.n == 0);
     if (!span_starts(rest, SPAN("#! rnews ")) || span_u64(span_trim(span_from(rest, 9)), n) != 0 || *n > ARTICLE_MOST)
         return err_set(e, "%s: article %llu does not begin with \"#! rnews N\"", im->path,
                        (unsigned long long)im->counts->articles + 1);

@@ -327,10 +327,26 @@ def an_export_tells_what_is_damaged():
     assert r.returncode == 1 and "1 faults" in r.stderr, r
 
 
+def lines_of_an_active_file_that_make_no_sense_are_passed_over():
+    s = Site("active.test")
+    active = os.path.join(s.dir, "active")
+    with open(active, "w") as f:
+        f.write("misc.high 18446744073709551615 1 y\nmisc.on 0000000041 0000000001 y\n%s 0 1 y\nmisc.on 7 1 y\n" % ("x" * 100000))
+    out = s.ctl("group", "import", active)
+    assert "1 groups made, 1 were there, 2 passed over" in out and "passed over: misc.high" in out, out
+    s.start()
+    c = s.client()
+    assert c.takethis(*make_article(groups="misc.on")).startswith("239 ")
+    assert c.cmd("GROUP misc.on").startswith("211 1 42 42 ")
+    assert c.cmd("GROUP misc.high").startswith("411 ")
+    c.close()
+    s.stop()
+
+
 if __name__ == "__main__":
     main([every_command_answers_in_json, wrong_words_are_told_with_what_is_right, what_the_configuration_names_is_looked_for,
           a_group_that_takes_no_post_yet_is_told,
           a_site_that_root_starts_runs_as_its_owner,
           a_configured_site_gets_its_first_groups, who_may_not_ask_is_told_so, a_rotated_log_is_opened_anew_whatever_the_configuration,
           a_copy_of_a_running_site_is_restored_whole, what_is_left_on_the_disk_is_kept_for_the_indexes,
-          an_export_tells_what_is_damaged])
+          an_export_tells_what_is_damaged, lines_of_an_active_file_that_make_no_sense_are_passed_over])

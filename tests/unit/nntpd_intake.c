@@ -543,6 +543,29 @@ static void what_is_exported_can_be_imported_elsewhere(void **state)
     store_close(&other);
 }
 
+static void blank_lines_between_articles_end_no_batch(void **state)
+{
+    static const char one[] = "Path: x!y\nFrom: a@b.example\nNewsgroups: misc.test\nSubject: s\n"
+                              "Date: Fri, 20 Nov 2026 10:00:00 +0000\nMessage-ID: <blank%d@x.example>\n\nbody\n";
+    const char *file_name = kit_path("blank.rnews");
+    struct import_counts c;
+    struct buf batch = { 0 };
+    struct err e = { 0 };
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        char *text = xasprintf(one, i);
+
+        buf_printf(&batch, "%s#! rnews %zu\n%s\n", i > 0 ? "\r\n" : "", strlen(text), text);
+        free(text);
+    }
+    assert_int_equal(disk_replace(file_name, buf_data(&batch), buf_len(&batch), 0600), 0);
+    if (import_rnews(house.store, house.rules, file_name, NULL, NULL, NULL, &c, &e) != 0)
+        fail_msg("%s", e.text);
+    assert_int_equal(c.stored, 3);
+    buf_fini(&batch);
+}
+
 static void a_broken_batch_is_told_with_its_place(void **state)
 {
     const char *file_name = kit_path("broken.rnews");
@@ -620,6 +643,7 @@ int main(void)
         cmocka_unit_test(an_article_over_the_limit_is_refused_by_its_head),
         cmocka_unit_test(why_tells_each_stage),
         cmocka_unit_test(what_is_exported_can_be_imported_elsewhere),
+        cmocka_unit_test(blank_lines_between_articles_end_no_batch),
         cmocka_unit_test(a_broken_batch_is_told_with_its_place),
     };
 
