@@ -84,6 +84,13 @@ typedef bool bdb_each_fn(struct span key, struct span value, void *arg);   /* fa
 int bdb_scan(struct bdb_tree *tree, struct span from, struct span to,
              struct bdb_bulk *bulk, bdb_each_fn *each, void *arg, struct err *e);
 
+/* After opening the cache is empty.  Read into it some of the trees' pages that no call of before
+ * has read, in the files' order; when not all fit, of each tree the newest ones.  'w' begins as zeros
+ * and belongs to the caller: one thread, between whose calls time may pass.  1: there is more to read,
+ * 0: that was all (or all that fits), or -1. */
+struct bdb_warmth { unsigned tree; uint32_t page; uint64_t bytes; };
+int bdb_warm(struct bdb *b, struct bdb_warmth *w, struct err *e);
+
 /* The greatest key <= 'key'.  1, 0 or -1 as bdb_get; the key goes to key_out. */
 int bdb_last(struct bdb_tree *tree, struct span key, void *key_out, size_t key_cap, size_t *key_n,
              void *value, size_t cap, size_t *n, struct err *e);

@@ -14,7 +14,8 @@
 
 enum {
     BULK_LEAST = 64 << 10,
-    BULK_UNIT  = BDB_PAGE_BYTES     /* a multiple of 1024, and not less than a page */
+    BULK_UNIT  = BDB_PAGE_BYTES,    /* a multiple of 1024, and not less than a page */
+    WARM_PAGES = 64                 /* read at a time                               */
 };
 
 /* A get into the caller's memory; when it is too small, its first part. */
@@ -221,4 +222,61 @@ int bdb_last(struct bdb_tree *tree, struct span key, void *key_out, size_t key_c
     if (rc == 0 || rc == DB_NOTFOUND)
         return bdb_leave(b, rc == 0);
     return bdb_leave(b, bdb_failed(b, e, "seek", tree->name, rc));
+}
+
+/* ---- warming ---- */
+
+/* How many pages all trees have together, at most ('*all'), and the tree of this number. */
+static struct bdb_tree *warm_tree(struct bdb *b, unsigned number, uint64_t *all)
+{
+    struct bdb_tree *t, *found = NULL;
+    unsigned i = 0;
+    db_pgno_t last;
+
+    *all = 0;
+    SLIST_FOREACH(t, &b->trees, link) {
+        if (i++ == number)
+            found = t;
+        if (t->db->get_mpf(t->db)->get_last_pgno(t->db->get_mpf(t->db), &last) == 0)
+            *all += (uint64_t)last + 1;
+    }
+    return found;
+}
+
+/* The first page worth reading: a tree has the part of the cache that it has of all pages, and
+ * a quarter of the cache is left to what comes. */
+static db_pgno_t warm_from(const struct bdb *b, db_pgno_t last, uint64_t all)
+{
+    uint64_t room = b->cache_bytes / BDB_PAGE_BYTES / 4 * 3;
+
+    return all <= room ? 0 : (db_pgno_t)(last - (uint64_t)last * room / all);
+}
+
+int bdb_warm(struct bdb *b, struct bdb_warmth *w, struct err *e)
+{
+    struct bdb_tree *t;
+    DB_MPOOLFILE *file;
+    db_pgno_t last;
+    uint64_t all;
+    void *page;
+    int rc;
+
+    if (bdb_enter(b, e) != 0)
+        return -1;
+    if ((t = warm_tree(b, w->tree, &all)) == NULL)
+        return bdb_leave(b, 0);
+    file = t->db->get_mpf(t->db);
+    rc = file->get_last_pgno(file, &last);
+    if (w->page == 0)
+        w->page = warm_from(b, last, all);
+    for (int i = 0; rc == 0 && i < WARM_PAGES && w->page <= last; i++, w->page++, w->bytes += BDB_PAGE_BYTES)
+        if ((rc = file->get(file, &w->page, NULL, 0, &page)) == 0)
+            rc = file->put(file, page, DB_PRIORITY_UNCHANGED, 0);
+    if (rc != 0)
+        return bdb_leave(b, bdb_failed(b, e, "read ahead", t->name, rc));
+    if (w->page > last) {
+        w->page = 0;
+        w->tree++;
+    }
+    return bdb_leave(b, 1);
 }

@@ -450,15 +450,17 @@ static void keep(struct store *s, bool last)
 static void *keeper_run(void *arg)
 {
     struct store *s = arg;
+    int64_t us = store_warm(s);
 
     lock_get(&s->lock);
     while (!s->keeper_stop) {
-        (void)cond_wait_us(&s->tick, &s->lock, (long)s->keeper_us);
+        (void)cond_wait_us(&s->tick, &s->lock, (long)us);
         if (s->keeper_stop)
             break;
         lock_put(&s->lock);
         keep(s, false);
         store_forget(s);
+        us = store_warm(s);
         lock_get(&s->lock);
     }
     lock_put(&s->lock);

@@ -65,6 +65,9 @@ struct store {
     /* the keeper's alone */
     _Atomic uint32_t forget_asked;          /* the last day that it looked whether to forget; 0 by
                                                the applier: that could not be stored                */
+    struct bdb_warmth warmth;
+    int64_t        warming_since_us;
+    bool           warmed;
 
     /* the committer's alone */
     bool           drain;                   /* publish all before the next batch is numbered        */
@@ -105,6 +108,9 @@ void committer_snapshot(struct buf *data, void *arg);      /* an artlog_snapshot
 
 /* store_forget.c: the keeper, once in its turn */
 void store_forget(struct store *s);
+
+/* store_warm.c: the keeper, once in its turn; when the next one is due */
+int64_t store_warm(struct store *s);
 
 /* store_recover.c */
 int store_recover(struct store *s, progress_fn *progress, void *arg, struct err *e) need_result;
