@@ -114,6 +114,8 @@ static void count_run(struct store *s, const struct applier *a, int64_t us)
         s->counts.stored += a->rec[i].kind == RECORD_ARTICLE;
         s->counts.refused += a->rec[i].kind == RECORD_REFUSED;
         s->counts.bytes += a->sub[i]->item.rec.data.n;
+        if (a->sub[i]->arrives)
+            s->safe_us = a->rec[i].arrived_us;
     }
     s->unapplied -= a->n;
     awaited = s->committer_waits;

@@ -151,7 +151,7 @@ static void ask(struct attempt *a)
 static void wait_on(struct attempt *a)
 {
     int64_t left = a->when_us - clock_mono_us();
-    struct timeval tv = { .tv_usec = left < LOOK_US ? left : LOOK_US };
+    struct timeval tv = { .tv_usec = left < 0 ? 0 : left < LOOK_US ? left : LOOK_US };
 
     event_add(a->turn, &tv);
 }

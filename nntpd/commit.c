@@ -259,6 +259,22 @@ static void number_batch(struct store *s, struct batch *b)
     store_answer(s, &homeless, COMMIT_NO_GROUP, "its newsgroups have gone away");
 }
 
+/* Arrival is when the numbers are given: RFC 3977 6 wants both in one order. */
+static void stamp_batch(struct store *s, struct batch *b)
+{
+    int64_t now;
+
+    lock_get(&s->lock);
+    now = clock_now_us();
+    if (s->unapplied == 0)
+        s->safe_us = now;
+    s->writing = true;
+    lock_put(&s->lock);
+    for (struct submission *sub = b->subs.first; sub != NULL; sub = (struct submission *)(void *)sub->mail.next)
+        if (sub->arrives)
+            sub->item.rec.arrived_us = now;
+}
+
 static int write_batch(struct store *s, struct batch *b, struct err *e)
 {
     struct artlog_item *items[BATCH_MOST];
@@ -291,6 +307,7 @@ static void hand_on(struct store *s, struct batch *b)
         s->counts.largest_batch = b->subs.n;
     here = b->subs.n == 1 && !s->applying && !s->keeper_waits && s->durable.first == NULL && s->queue.first == NULL && !s->db.on;
     s->unapplied += b->subs.n;
+    s->writing = false;
     if (here) {
         s->applying = true;
         lock_put(&s->lock);
@@ -331,12 +348,16 @@ void *committer_run(void *arg)
         number_batch(s, &b);
         if (b.subs.n == 0)
             continue;
+        stamp_batch(s, &b);
         if (write_batch(s, &b, &e) == 0) {
             groups_keep_numbers(s->ix.groups);
             hand_on(s, &b);
             continue;
         }
         groups_forget_numbers(s->ix.groups);
+        lock_get(&s->lock);
+        s->writing = false;
+        lock_put(&s->lock);
         store_trouble(s, &s->log, "log", &e);
         store_answer(s, &b.subs, COMMIT_LATER, e.text);
     }

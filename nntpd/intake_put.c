@@ -177,6 +177,7 @@ static struct submission *make_submission(struct intake *in)
     r->flags = (uint16_t)((in->way == WAY_POST ? RECORD_LOCAL : 0) | (in->is_control ? RECORD_CONTROL : 0) |
                           in->about_groups);
     r->arrived_us = in->now_us;
+    sub->arrives = true;
     r->key = in->key;
     r->lines = (uint32_t)in->facts.lines;
     r->source = span_of(in->source);

@@ -174,6 +174,18 @@ void store_well(struct store *s, struct trouble *t, const char *what)
     log_msg(LOG_NOTICE, "%s: in order again", what);
 }
 
+int64_t store_date_us(struct store *s)
+{
+    int64_t us;
+
+    lock_get(&s->lock);
+    us = clock_now_us();
+    if ((s->writing || s->unapplied > 0) && s->safe_us < us)
+        us = s->safe_us;
+    lock_put(&s->lock);
+    return us;
+}
+
 bool store_healthy(struct store *s, char *why, size_t size)
 {
     const struct trouble *t;

@@ -63,6 +63,11 @@ const struct sipkey *store_key(const struct store *s);
  * left on device"); the committer tries again every second by itself. */
 bool store_healthy(struct store *s, char *why, size_t size);
 
+/* A time by the clock of arrivals: now, but not later than the arrival of anything that
+ * readers cannot see yet.  Who has seen all that arrived before it, and asks for what
+ * arrived since, misses nothing (RFC 3977 7.5). */
+int64_t store_date_us(struct store *s);
+
 enum commit_result {
     COMMIT_STORED,        /* durable, applied, published                                      */
     COMMIT_LATER,         /* our own trouble; nothing remains                                 */
@@ -88,6 +93,8 @@ struct submission {
     unsigned        n_groups;
     struct span     overview;        /* overview_write's fields with :bytes counted without Xref,
                                         see size_at: the applier finishes it                  */
+    bool            arrives;         /* arrived_us is not the caller's to say: it arrives when it
+                                        gets its numbers, so that both have one order          */
     size_t          size_at;         /* offset in 'overview' of the :bytes digits             */
     struct claim   *claim;           /* firm; ended by the store                              */
     struct record_number *numbers;   /* filled in; freed with the submission                  */

@@ -49,6 +49,9 @@ struct store {
     struct cond    turn;                    /* the keeper wants to be in the applier's place        */
     struct chain   queue, durable;
     unsigned       unapplied;               /* durable and not yet published                        */
+    bool           writing;                 /* articles have their arrival, and are not durable yet */
+    int64_t        safe_us;                 /* while 'writing' or 'unapplied': what is not published
+                                               yet has arrived no earlier                           */
     bool           applying;                /* the applier, or the committer in its place, is at it    */
     bool           committer_waits;         /* for the applier to be further                        */
     bool           keeper_waits;            /* the keeper is to be next                             */

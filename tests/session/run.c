@@ -21,6 +21,7 @@
  *   clock +15d                  let s, m, h, d pass; the clock stands still otherwise
  *   disk fail ERRNO [open|write|sync|read]   calls on the log fail;      disk ok   they work again
  *   disk cold                   nothing of the log is in memory, and reading it takes until disk ok
+ *   disk hold                   syncs of the log take until disk ok;   disk held   wait until there is one
  *   settle                      wait until what is under way inside is over (refusals are remembered
  *                               after they are told)
  *   play KIND FILE ADDRESS      the rows of tests/data/FILE on a session from ADDRESS: see table.h
@@ -314,13 +315,21 @@ static void do_disk(struct script *s, struct span rest)
         site_cold(true);
         return;
     }
+    if (span_eq(how, SPAN("hold"))) {
+        site_hold(true);
+        return;
+    }
+    if (span_eq(how, SPAN("held"))) {
+        site_wait_held();
+        return;
+    }
     for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
         if (span_eq(how, SPAN("fail")) && span_eq(error, span_of(errors[i].name))) {
             site_disk(errors[i].error, span_word(&rest));
             return;
         }
     }
-    site_fault("disk fail ENOSPC|EIO|EROFS|EDQUOT [open|write|sync|read], disk cold, or disk ok");
+    site_fault("disk fail ENOSPC|EIO|EROFS|EDQUOT [open|write|sync|read], disk cold, disk hold, disk held, or disk ok");
 }
 
 static void do_count(struct script *s, struct span rest)

@@ -157,6 +157,43 @@ void site_cold(bool on)
     pthread_mutex_unlock(&cold_lock);
 }
 
+/* A disk that takes its time: syncs of the log wait for "disk ok". */
+static bool held;
+static unsigned n_held;
+
+static void wait_while_held(void)
+{
+    pthread_mutex_lock(&cold_lock);
+    n_held++;
+    while (held)
+        pthread_cond_wait(&warmer, &cold_lock);
+    n_held--;
+    pthread_mutex_unlock(&cold_lock);
+}
+
+void site_hold(bool on)
+{
+    pthread_mutex_lock(&cold_lock);
+    held = on;
+    pthread_cond_broadcast(&warmer);
+    pthread_mutex_unlock(&cold_lock);
+}
+
+void site_wait_held(void)
+{
+    bool there = false;
+
+    site_patience();
+    while (!there) {
+        if (!site_waiting())
+            site_fault("nothing is synced");
+        site_pump();
+        pthread_mutex_lock(&cold_lock);
+        there = n_held > 0;
+        pthread_mutex_unlock(&cold_lock);
+    }
+}
+
 static ssize_t disk_bad_pread(int fd, void *p, size_t n, off_t at)
 {
     if (atomic_load(&cold) && of_log(fd))
@@ -175,6 +212,8 @@ static ssize_t disk_bad_pread_now(int fd, void *p, size_t n, off_t at)
 
 static int disk_bad_fdatasync(int fd)
 {
+    if (of_log(fd))
+        wait_while_held();
     return atomic_load(&bad_sync) != 0 && fails(&bad_sync, of_log(fd)) ? -1 : good->fdatasync(fd);
 }
 
@@ -224,6 +263,7 @@ void site_disk(int error, struct span which)
         atomic_store(&bad_read, error);
     if (error == 0) {
         site_cold(false);
+        site_hold(false);
         wait_well();
     }
 }

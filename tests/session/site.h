@@ -39,6 +39,8 @@ void site_clock(int64_t by_us);
 void site_disk(int error, struct span which);
 /* Nothing of the log is in memory, and reads wait until site_disk(0). */
 void site_cold(bool on);
+void site_hold(bool on);                             /* syncs of the log wait until disk ok      */
+void site_wait_held(void);                           /* until one does                           */
 
 /* Wait until all that is under way inside has come to its end (a refusal is
  * answered first and remembered then). */
