@@ -181,6 +181,10 @@ void conf_show(const struct conf *c, struct buf *out);
 /* What differs and needs a restart, one line each; empty: all of 'to' can be taken live. */
 void conf_changes(const struct conf *from, const struct conf *to, struct buf *needs_restart);
 
+/* What a program looks at all the time and cannot change while it runs, name and places of the site, stays in
+ * 'to' as it was in 'from'. */
+void conf_stay(const struct conf *from, struct conf *to);
+
 /* A list of patterns as one "a,!b,@c" wildmat. */
 void conf_join(const struct conf_list *l, struct buf *out);
 

@@ -1,9 +1,11 @@
 /* show.c - settings back to text, and what a reload cannot change.  See conf.h. */
 #include "conf/conf.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "conf/schema.h"
+#include "lib/mem.h"
 
 static void show_block(enum block b, const char *title, const void *block, struct buf *out)
 {
@@ -52,6 +54,19 @@ void conf_changes(const struct conf *from, const struct conf *to, struct buf *ne
             buf_printf(needs_restart, "site: %s is changed by a restart alone\n", s[i].key);
     if (!same_listeners(from, to))
         buf_puts(needs_restart, "listen: addresses are changed by a restart alone\n");
+}
+
+static void stay(char *const *from, char **to)
+{
+    free(*to);
+    *to = xstrdup(*from);
+}
+
+void conf_stay(const struct conf *from, struct conf *to)
+{
+    stay(&from->site.name, &to->site.name);
+    stay(&from->site.directory, &to->site.directory);
+    stay(&from->site.run_directory, &to->site.run_directory);
 }
 
 bool conf_list_equal(const struct conf_list *a, const struct conf_list *b)

@@ -168,6 +168,8 @@ static void set_peers(struct feeder *f, struct conf *conf)
                                !conf_list_equal(&was->site.private_groups, &conf->site.private_groups));
     size_t n = 0;
 
+    if (was != NULL)
+        conf_stay(was, conf);
     f->conf = conf;
     set_tls(f);
     f->begin = begin_at(f, conf->file);

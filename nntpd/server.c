@@ -177,6 +177,7 @@ int nntpd_reload(struct nntpd *n, struct buf *errors, struct buf *restart)
     lock_get(&n->lock);
     if ((c = read_again(n, &tls, errors)) != NULL) {
         conf_changes(n->all_conf[0], c, restart);     /* what we were started with, and still go by */
+        conf_stay(n->all_conf[0], c);
         take_conf(n, c, tls);
     }
     lock_put(&n->lock);

@@ -29,13 +29,31 @@ def an_answer_that_could_not_be_written_is_no_success():
 
 
 def what_waits_for_a_restart_is_told_until_there_is_one():
-    s = Site("restart.test", site="workers = 2").start()
+    s = Site("restart.test", site="workers = 2")
+    s.peers.append('peer "peer.test" { address = "192.0.2.1" connect = "127.0.0.1:%d" send = true }' % free_port())
+    s.write_conf()
+    s.start()
+    s.ctl("peer", "list")
     s.site = "workers = 3"
     s.write_conf()
     for _ in range(2):
         assert "site: workers is changed by a restart alone" in s.ctl("reload")
-    s.site = "workers = 2"
+    # nor is it half in force
+    s.name, s.site = "renamed.test", 'workers = 2 run-directory = "elsewhere"'
     s.write_conf()
+    told = run(NEWSCTL, "-c", s.conf, "status", stdout=subprocess.PIPE)
+    assert told.returncode == 3, told               # it looks for the sockets where the file says
+    s.proc.send_signal(signal.SIGHUP)
+    wait_for("the reload", lambda: 'the name stays "restart.test"' in s.log_text())
+    c = s.client()
+    assert c.greeting.startswith("200 restart.test "), c.greeting
+    mid, article = make_article()
+    assert c.takethis(mid, article).startswith("239 ") and c.cmd("HEAD " + mid).startswith("221")
+    assert c.block()[0].startswith(b"Path: restart.test!"), "the new name"
+    c.close()
+    s.name, s.site = "restart.test", "workers = 2"
+    s.write_conf()
+    assert "peer.test" in s.ctl("peer", "list")      # feeder is where it was
     assert s.ctl("reload").strip() == "reloaded"
     s.stop()
 
