@@ -15,6 +15,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "lib/notify.h"
 #include "lib/own.h"
 #include "lib/stdfds.h"
 #include "nntpd/control.h"
@@ -144,6 +145,13 @@ static void keep_hangups(void)
     (void)pthread_sigmask(SIG_BLOCK, &hup, NULL);
 }
 
+static void serve(struct nntpd *n)
+{
+    notify_say("READY=1");
+    nntpd_run(n);
+    notify_say("STOPPING=1");
+}
+
 int main(int argc, char **argv)
 {
     struct arguments a;
@@ -179,7 +187,7 @@ int main(int argc, char **argv)
     if (a.once)
         status = control_once(n, a.words, a.n_words, STDOUT_FILENO);
     else
-        nntpd_run(n);
+        serve(n);
     nntpd_close(&n);
     if (!a.once)
         log_msg(LOG_NOTICE, "stopped");

@@ -130,7 +130,30 @@ def a_file_that_is_being_edited_does_not_keep_the_operator_out():
         assert r.returncode == 2 and "nntpd.conf:" in r.stderr and "all the same" not in r.stderr, (words, r)
 
 
+def who_started_it_hears_when_it_serves():
+    s = Site("notify.test")
+    at = os.path.join(tmp(), "notify")
+    ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    ear.bind(at)
+    ear.settimeout(60)
+    s.start(env={"NOTIFY_SOCKET": at}, wait=False)
+    assert ear.recv(100) == b"READY=1"
+    s.client().close()                              # at once
+    s.stop()
+    assert ear.recv(100) == b"STOPPING=1"
+    with open(s.conf, "a") as f:
+        f.write("wrong\n")
+    s.start(env={"NOTIFY_SOCKET": at}, wait=False)
+    assert s.proc.wait(60) == 2
+    s.proc = None
+    ear.setblocking(False)
+    try:
+        raise AssertionError("it said %r" % ear.recv(100))
+    except BlockingIOError:
+        ear.close()
+
+
 if __name__ == "__main__":
-    main([a_file_that_is_being_edited_does_not_keep_the_operator_out, what_was_mistyped_is_told, a_line_is_found_in_the_mail_that_it_came_in,
+    main([who_started_it_hears_when_it_serves, a_file_that_is_being_edited_does_not_keep_the_operator_out, what_was_mistyped_is_told, a_line_is_found_in_the_mail_that_it_came_in,
           no_file_of_the_site_gets_a_number_that_the_log_is_written_to, an_answer_that_could_not_be_written_is_no_success,
           what_waits_for_a_restart_is_told_until_there_is_one, a_feeder_that_is_just_being_started_stands_a_reload])
