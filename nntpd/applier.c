@@ -138,6 +138,7 @@ static void publish_run(struct applier *a, int64_t us)
         a->sub[i]->claim = NULL;                 /* his_published has ended it */
         chain_add(&done, a->sub[i]);
     }
+    a->n = 0;                                    /* they are others' from here on */
     store_answer(s, &done, s->ix.refused ? COMMIT_CANCELLED : COMMIT_STORED, "");
     tell_published(s, seq);
 }

@@ -164,6 +164,12 @@ void store_trouble(struct store *s, struct trouble *t, const char *what, const s
         log_msg(LOG_ERROR, "%s: %s (articles are answered \"later\"; trying again every second)", what, e->text);
 }
 
+void store_broken(struct store *s, const struct err *e)
+{
+    store_trouble(s, &s->db, "database", e);
+    cond_signal(&s->ready);
+}
+
 void store_well(struct store *s, struct trouble *t, const char *what)
 {
     lock_get(&s->lock);
@@ -410,16 +416,6 @@ static int flush(struct store *s, const struct gone *gone, unsigned n, struct er
     return bdb_checkpoint(s->ix.bdb, CHECKPOINT_BYTES, e);
 }
 
-/* It repairs the database at once: there may be no next transaction for a long
- * time, and until then nobody could read. */
-static void call_applier(struct store *s, const struct err *e)
-{
-    store_trouble(s, &s->db, "database", e);
-    lock_get(&s->lock);
-    cond_signal(&s->ready);
-    lock_put(&s->lock);
-}
-
 /* What was cancelled so long ago, or longer.  The oldest stand first. */
 static struct gone *take_gone_locked(struct store *s, int64_t age_us, unsigned *n)
 {
@@ -451,7 +447,7 @@ static void keep(struct store *s, bool last)
     lock_put(&s->lock);
     if (well && flush(s, gone, n, &e) != 0) {
         if (bdb_broken(s->ix.bdb))
-            call_applier(s, &e);
+            store_broken(s, &e);
         else
             log_msg(LOG_WARNING, "%s", e.text);
     }

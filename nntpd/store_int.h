@@ -98,6 +98,9 @@ void store_answer(struct store *s, struct chain *subs, enum commit_result result
 /* Note trouble, or its end, and log it once.  Not under the lock. */
 void store_trouble(struct store *s, struct trouble *t, const char *what, const struct err *e);
 void store_well(struct store *s, struct trouble *t, const char *what);
+/* The keeper met trouble of the database: the applier repairs it at once, for there may be no next
+ * transaction for a long time, and until then nobody could read. */
+void store_broken(struct store *s, const struct err *e);
 
 /* The threads' functions; 'arg' is the store. */
 void *committer_run(void *arg);

@@ -21,17 +21,6 @@ static bool may_go_on(struct store *s)
     return go_on;
 }
 
-/* A page that cannot be read may have broken the database: the applier opens it again. */
-static void failed(struct store *s, const struct err *e)
-{
-    if (bdb_broken(s->ix.bdb)) {
-        store_trouble(s, &s->db, "database", e);
-        cond_signal(&s->ready);
-    } else {
-        log_msg(LOG_WARNING, "the indexes are not read ahead: %s", e->text);
-    }
-}
-
 int64_t store_warm(struct store *s)
 {
     int64_t now = clock_mono_us(), until = now + WARM_US;
@@ -47,8 +36,10 @@ int64_t store_warm(struct store *s)
         now = clock_mono_us();
     }
     s->warmed = rc != 1;
-    if (rc < 0)
-        failed(s, &e);
+    if (rc < 0 && bdb_broken(s->ix.bdb))
+        store_broken(s, &e);
+    else if (rc < 0)
+        log_msg(LOG_WARNING, "the indexes are not read ahead: %s", e.text);
     if (rc == 0)
         log_msg(LOG_NOTICE, "database: %llu MiB of its pages are in memory, %.1f s after the start",
                 (unsigned long long)(s->warmth.bytes >> 20), (double)(now - s->warming_since_us) / 1e6);

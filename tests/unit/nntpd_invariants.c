@@ -331,6 +331,46 @@ static void a_broken_database_is_repaired_without_waiting_for_an_article(void **
     store_close(&s);
 }
 
+/* An article is durable and not yet applied when the keeper finds the database in trouble. */
+static void trouble_met_by_the_keeper_is_answered_to_nobody_twice(void **state)
+{
+    struct store *s = site_with_groups(kit_path("dbother"));
+    struct err e = { .text = "met by the keeper" };
+    struct store_counts counts;
+    struct submission *sub;
+
+    (void)state;
+    store_some(s, 0, 3);
+    sub = site_article(s, id_of(3), "misc.test", "x\r\n");
+    sub->mail.deliver = on_deliver;
+    atomic_store(&delivered, false);
+    assert_int_equal(site_claim(s, sub), HIS_NEW);
+    lock_get(&s->lock);
+    s->keeper_waits = true;                      /* nobody applies */
+    lock_put(&s->lock);
+    assert_true(store_submit(s, sub));
+    for (unsigned n = 0; n == 0; usleep(1000)) {
+        lock_get(&s->lock);
+        n = s->durable.n;
+        lock_put(&s->lock);
+    }
+    store_broken(s, &e);
+    lock_get(&s->lock);
+    s->keeper_waits = false;
+    cond_signal(&s->ready);
+    lock_put(&s->lock);
+    while (!atomic_load(&delivered))
+        usleep(1000);
+    assert_int_equal(sub->result, COMMIT_LATER);
+    submission_free(&sub);
+    site_wait_well(s);
+    store_counts(s, &counts);
+    assert_int_equal(counts.later, 1);
+    readable(s, id_of(3));
+    site_verify(s);
+    store_close(&s);
+}
+
 /* ---- I6 ---- */
 
 struct told { uint64_t calls, last; };
@@ -381,6 +421,7 @@ int main(void)
         cmocka_unit_test(i5_whatever_call_fails_the_answer_is_stored_or_later),
         cmocka_unit_test(disk_full_is_later_and_goes_on_when_space_is_back),
         cmocka_unit_test(database_failure_is_later_and_what_was_durable_is_stored_after_all),
+        cmocka_unit_test(trouble_met_by_the_keeper_is_answered_to_nobody_twice),
         cmocka_unit_test(a_broken_database_is_repaired_without_waiting_for_an_article),
         cmocka_unit_test(i6_start_reads_the_tail_only),
     };
