@@ -398,17 +398,17 @@ void store_on_publish(struct store *s, void (*fn)(uint64_t, void *), void *arg)
 /* ---- the keeper, open and close ---- */
 
 /* Give back the bytes of what was cancelled: the database must know it for sure before. */
-static void punch(struct store *s, const struct gone *gone, unsigned n)
+static void punch(struct store *s, const struct log_pos *gone, unsigned n)
 {
     struct err e;
 
     for (unsigned i = 0; i < n; i++)
-        if (artlog_punch(s->ix.log, &gone[i].pos, &e) != 0)
+        if (artlog_punch(s->ix.log, &gone[i], &e) != 0)
             log_msg(LOG_WARNING, "%s", e.text);
 }
 
 /* Bytes that are not punched now are found by the next rebuild. */
-static int flush(struct store *s, const struct gone *gone, unsigned n, struct err *e)
+static int flush(struct store *s, const struct log_pos *gone, unsigned n, struct err *e)
 {
     if (bdb_flush(s->ix.bdb, e) != 0)
         return -1;
@@ -416,34 +416,19 @@ static int flush(struct store *s, const struct gone *gone, unsigned n, struct er
     return bdb_checkpoint(s->ix.bdb, CHECKPOINT_BYTES, e);
 }
 
-/* What was cancelled so long ago, or longer.  The oldest stand first. */
-static struct gone *take_gone_locked(struct store *s, int64_t age_us, unsigned *n)
+static void keep(struct store *s)
 {
-    int64_t until = clock_mono_us() - age_us;
-    struct gone *taken = s->gone;
-
-    for (*n = 0; *n < s->n_gone && s->gone[*n].since_us <= until;)
-        ++*n;
-    if (*n == 0)
-        return NULL;
-    s->n_gone -= *n;
-    s->cap_gone = s->n_gone;
-    s->gone = s->n_gone > 0 ? xcalloc(s->n_gone, sizeof *s->gone) : NULL;
-    if (s->n_gone > 0)
-        memcpy(s->gone, taken + *n, s->n_gone * sizeof *s->gone);
-    return taken;
-}
-
-static void keep(struct store *s, bool last)
-{
-    struct gone *gone;
+    struct log_pos *gone;
     struct err e;
     unsigned n;
     bool well;
 
     lock_get(&s->lock);
     well = !s->db.on;
-    gone = take_gone_locked(s, last ? 0 : s->punch_us, &n);
+    gone = s->gone;
+    n = s->n_gone;
+    s->gone = NULL;
+    s->n_gone = s->cap_gone = 0;
     lock_put(&s->lock);
     if (well && flush(s, gone, n, &e) != 0) {
         if (bdb_broken(s->ix.bdb))
@@ -466,7 +451,7 @@ static void *keeper_run(void *arg)
         if (s->keeper_stop)
             break;
         lock_put(&s->lock);
-        keep(s, false);
+        keep(s);
         store_forget(s);
         us = store_warm(s);
         lock_get(&s->lock);
@@ -511,6 +496,6 @@ void store_close(struct store **sp)
     lock_put(&s->lock);
     pthread_join(s->keeper, NULL);
     applier_fini(s);
-    keep(s, true);                     /* nobody reads any more */
+    keep(s);
     store_close_rooms(sp);
 }

@@ -212,7 +212,7 @@ static void on_gone(const struct log_pos *pos, void *arg)
         s->cap_gone = s->cap_gone * 2 + 16;
         s->gone = xrealloc(s->gone, s->cap_gone * sizeof *s->gone);
     }
-    s->gone[s->n_gone++] = (struct gone){ .since_us = clock_mono_us(), .pos = *pos };
+    s->gone[s->n_gone++] = *pos;
     lock_put(&s->lock);
 }
 
@@ -235,7 +235,6 @@ struct store *store_open_rooms(const struct store_options *o, bool fresh, struct
     s->lock_fd = -1;
     s->retry_us = RETRY_US;
     s->keeper_us = KEEPER_US;
-    s->punch_us = PUNCH_US;
     s->remember_us = o->remember_us;
     lock_init(&s->lock, "store");
     cond_init(&s->work);

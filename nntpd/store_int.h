@@ -24,7 +24,6 @@
 #define GROUP_NEW       (UINT32_MAX - 1)    /* the id in a submission whose group has none yet      */
 #define KEEPER_US       INT64_C(1000000)
 #define RETRY_US        INT64_C(1000000)    /* after trouble: try again                             */
-#define PUNCH_US        INT64_C(600000000)  /* who is reading what was cancelled may end before     */
 
 struct chain { struct submission *first, **tail; unsigned n; };
 
@@ -38,7 +37,7 @@ struct store {
     struct store_options o;
     char          *dir, *site;
     int            lock_fd;
-    int64_t        retry_us, keeper_us, punch_us;   /* RETRY_US, ...; tests are less patient        */
+    int64_t        retry_us, keeper_us;     /* RETRY_US, KEEPER_US; tests are less patient          */
     _Atomic int64_t remember_us;            /* store_remember                                       */
     struct sipkey  key;
     struct indexes ix;
@@ -59,7 +58,7 @@ struct store {
     struct trouble log, db;
     struct waiter *waiters;
     uint64_t       epoch;
-    struct gone   *gone;                    /* cancelled articles, to be punched out by the keeper  */
+    struct log_pos *gone;                   /* cancelled articles, to be punched out by the keeper  */
     unsigned       n_gone, cap_gone;
     struct store_counts counts;
     void         (*on_publish)(uint64_t, void *);
@@ -83,7 +82,6 @@ struct store {
 };
 
 struct owed { uint64_t seq; struct log_pos pos; };
-struct gone { int64_t since_us; struct log_pos pos; };   /* clock_mono_us */
 struct waiter { struct waiter *next; struct mailbox *home; struct mail *mail; };
 
 void chain_init(struct chain *c);

@@ -62,7 +62,6 @@ static struct store *open_quick(void)
         return NULL;
     lock_get(&s->lock);
     s->keeper_us = s->retry_us = 3000;
-    s->punch_us = 0;
     cond_signal(&s->tick);
     lock_put(&s->lock);
     return s;

@@ -194,54 +194,6 @@ static void a_damaged_database_is_made_again_at_the_start(void **state)
     }
 }
 
-/* The keeper's turns come every millisecond, and the bytes go 'us' after the cancel. */
-static void punch_after(struct store *s, int64_t us)
-{
-    lock_get(&s->lock);
-    s->keeper_us = 1000;
-    s->punch_us = us;
-    cond_signal(&s->tick);
-    lock_put(&s->lock);
-}
-
-static bool is_zeros(struct store *s, const struct log_pos *pos)
-{
-    char byte;
-    uint64_t at, len;
-    struct err e;
-    void *hold;
-    int fd = artlog_fd_get(s->ix.log, pos, &at, &len, &hold, &e);
-
-    if (fd < 0)
-        return true;
-    assert_int_equal(pread(fd, &byte, 1, (off_t)at), 1);
-    artlog_fd_put(hold);
-    return byte == 0;
-}
-
-static void who_reads_what_is_cancelled_may_read_to_its_end(void **state)
-{
-    struct store *s = site_with_groups(kit_path("reading"));
-    struct log_pos pos;
-    struct his_entry h;
-    struct err e;
-
-    (void)state;
-    store_some(s, 0, 2);
-    assert_int_equal(store_find(s, span_of(id_of(0)), &h, &e), HIS_SEEN);
-    pos = (struct log_pos){ .segment = h.segment, .offset = h.offset, .size = h.size };
-    punch_after(s, PUNCH_US);
-    cancel(s, id_of(0));
-    for (int i = 1; i <= 20; i++) {
-        store_some(s, 1 + i, 1);               /* time for some of the keeper's turns */
-        assert_false(is_zeros(s, &pos));
-    }
-    punch_after(s, 0);
-    while (!is_zeros(s, &pos))
-        usleep(1000);
-    store_close(&s);
-}
-
 static void a_cancel_takes_rows_and_bytes_and_moves_marks(void **state)
 {
     const char *dir = kit_path("cancel");
@@ -519,7 +471,6 @@ int main(void)
         cmocka_unit_test(a_key_that_did_not_make_the_log_is_told),
         cmocka_unit_test(rebuild_gives_the_same_trees),
         cmocka_unit_test(a_damaged_database_is_made_again_at_the_start),
-        cmocka_unit_test(who_reads_what_is_cancelled_may_read_to_its_end),
         cmocka_unit_test(a_cancel_takes_rows_and_bytes_and_moves_marks),
         cmocka_unit_test(many_segments_and_many_at_once),
         cmocka_unit_test(few_at_once_are_applied_by_one_thread_at_a_time),
