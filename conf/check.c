@@ -315,6 +315,20 @@ static void check_pull(struct check *k, const struct conf_peer *p)
         wrong(k, "pull-post", "pull-post: with send the peer gets everything already, as from a server");
 }
 
+/* One of our names in Path means that we had it: nothing would come from the peer, and nothing go to it. */
+static void check_own_names(struct check *k, const struct conf_peer *p)
+{
+    const struct conf_site *s = &k->c->site;
+
+    for (size_t i = 0; i < p->path.n; i++) {
+        if (s->name != NULL && strcasecmp(p->path.v[i], s->name) == 0)
+            wrong(k, "path", "peer \"%s\": path: that is our own name", p->name);
+        for (size_t j = 0; j < s->aliases.n; j++)
+            if (strcasecmp(p->path.v[i], s->aliases.v[j]) == 0)
+                wrong(k, "path", "peer \"%s\": path: \"%s\" is a name of ours (aliases)", p->name, p->path.v[i]);
+    }
+}
+
 static void check_peer(struct check *k, const struct conf_peer *p)
 {
     struct net_cidr cidr;
@@ -343,9 +357,7 @@ static void check_peer(struct check *k, const struct conf_peer *p)
     check_pull(k, p);
     check_selection(k, p);
     check_wildmats(k, "accept-groups", &p->accept_groups, true);
-    for (size_t i = 0; k->c->site.name != NULL && i < p->path.n; i++)
-        if (strcasecmp(p->path.v[i], k->c->site.name) == 0)
-            wrong(k, "path", "peer \"%s\": path: that is our own name", p->name);
+    check_own_names(k, p);
 }
 
 static void check_access(struct check *k, const struct conf_access *a)

@@ -7,14 +7,20 @@
 #include <string.h>
 
 #include "feeder/peer.h"
+#include "lib/log.h"
+#include "lib/map.h"
 #include "lib/mem.h"
 #include "lib/tls.h"
 
 #define ADDRESSES 8
 
+/* What the name service said last. */
+struct known { size_t n; struct net_addr v[ADDRESSES]; };
+
 /* A question to the name service. */
 struct dial {
     struct job      job;
+    struct feeder  *f;
     dial_fn        *fn;                   /* NULL: nobody waits any more                    */
     void           *arg;
     char            host[256], port[8];
@@ -62,9 +68,43 @@ static void answer(struct dial *d)
     free(d);
 }
 
+/* A name service that is down keeps nobody from a peer that it has told of: what is known stays, as at the door
+ * (nntpd/resolve.c).  Families differ by 'source'. */
+static void remember(struct dial *d)
+{
+    char *key = xasprintf("%d %s %s", d->family, d->host, d->port);
+    struct known *k;
+
+    if (d->n > 0) {
+        k = xmalloc(sizeof *k);
+        k->n = d->n;
+        memcpy(k->v, d->to, sizeof k->v);
+        free(map_put(d->f->known, span_of(key), k));
+    } else if ((k = map_get(d->f->known, span_of(key))) != NULL) {
+        log_msg(LOG_INFO, "%s: %s; the addresses that it had are tried", d->host, gai_strerror(d->rc));
+        memcpy(d->to, k->v, sizeof k->v);
+        d->n = k->n;
+    }
+    free(key);
+}
+
 static void dial_done(struct mail *m)
 {
-    answer((struct dial *)m);
+    struct dial *d = (struct dial *)m;
+
+    remember(d);
+    answer(d);
+}
+
+void dial_fini(struct feeder *f)
+{
+    struct span key;
+    size_t at = 0;
+    void *v;
+
+    while (map_next(f->known, &at, &key, &v))
+        free(v);
+    map_free(&f->known);
 }
 
 struct dial *dial_begin(struct feeder *f, const struct conf_peer *conf, unsigned turn, dial_fn *fn, void *arg)
@@ -72,6 +112,7 @@ struct dial *dial_begin(struct feeder *f, const struct conf_peer *conf, unsigned
     struct dial *d = xcalloc(1, sizeof *d);
     char *host = host_of(conf->connect);
 
+    d->f = f;
     d->fn = fn;
     d->arg = arg;
     d->turn = turn;

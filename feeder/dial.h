@@ -19,10 +19,11 @@ struct stream;
 typedef void dial_fn(const struct net_addr *to, const struct net_addr *from, const char *why, void *arg);
 
 /* Where does conf->connect lead to?  Of several addresses the 'turn'-th, so that a caller
- * who counts its failures tries them all.  'fn' is called once: at once for a literal
+ * who counts its failures tries them all.  Where the name service fails, what it said last counts.  'fn' is called once: at once for a literal
  * address (then NULL is returned), else later. */
 struct dial *dial_begin(struct feeder *f, const struct conf_peer *conf, unsigned turn, dial_fn *fn, void *arg);
 void dial_forget(struct dial **d);                 /* 'fn' will not be called */
+void dial_fini(struct feeder *f);                  /* forget what the name service has said */
 
 /* Begin TLS with the peer on a stream that stands. */
 int dial_tls(struct feeder *f, const struct conf_peer *conf, struct stream *s, struct err *e) need_result;

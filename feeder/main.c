@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "feeder/dial.h"
 #include "feeder/door.h"
 #include "feeder/follow.h"
 #include "feeder/peer.h"
@@ -26,6 +27,7 @@
 #include "lib/clock.h"
 #include "lib/disk.h"
 #include "lib/log.h"
+#include "lib/map.h"
 #include "lib/mem.h"
 #include "lib/own.h"
 #include "lib/stdfds.h"
@@ -34,6 +36,8 @@
 #ifndef FRESHET_CONF
 #define FRESHET_CONF "/etc/freshet/nntpd.conf"
 #endif
+
+#define NAME_THREADS 8          /* a name whose servers are dead takes one of them for many seconds */
 
 struct program {
     struct feeder f;
@@ -315,7 +319,8 @@ static void start(struct program *g, struct conf *c, int wake)
     g->lock = take_lock(c->site.directory);
     g->f.base = event_base_new();
     g->f.home = mailbox_new(g->f.base);
-    g->f.lane = lane_new("names", 2);
+    g->f.known = map_new();
+    g->f.lane = lane_new("names", NAME_THREADS);
     g->f.probe_lane = lane_new("probes", 1);
     g->f.log = open_artlog(c);
     g->f.shelf = shelf_new(g->f.log);
@@ -358,6 +363,7 @@ static void stop(struct program *g)
     tls_unref(&g->f.tls_bare);
     lane_free(&g->f.lane);
     lane_free(&g->f.probe_lane);
+    dial_fini(&g->f);
     mailbox_free(&g->f.home);
     artlog_close(&g->f.log);
     event_free(g->tick);

@@ -35,6 +35,7 @@
 
 struct conn;
 struct dial;
+struct map;
 struct peer;
 struct pull;
 struct shelf;
@@ -78,6 +79,7 @@ struct feeder {
     struct tls     *tls;              /* for peers that want it; NULL: it cannot be had     */
     struct tls     *tls_bare;         /* the same without a certificate of ours             */
     struct lane    *lane;             /* asks the name service                              */
+    struct map     *known;            /* what it said last (dial.c)                         */
     struct lane    *probe_lane;       /* the same for probes, which keep no peer waiting    */
     struct mailbox *home;
     struct peer   **peer;             /* in the order of 'offer'                            */

@@ -249,7 +249,40 @@ def a_name_is_resolved_again_while_the_site_runs():
     s.stop()
 
 
+def a_peer_is_reached_where_it_was_while_the_name_service_is_silent():
+    hosts = os.path.join(fresh_dir("hosts"), "hosts")
+    os.makedirs(os.path.dirname(hosts))
+
+    def says(*lines):
+        with open(hosts, "w") as f:
+            f.write("".join(l + "\n" for l in ("127.0.0.1 localhost",) + lines))
+
+    says("127.0.0.1 there.freshet.test")
+    alone = ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', hosts]
+    if subprocess.run(alone + ["grep", "-q", "there.freshet.test", "/etc/hosts"], stderr=subprocess.DEVNULL).returncode != 0:
+        return "skip"                          # only root may
+    to = Site("there.freshet.test").start()
+    s = Site("finds.test")
+    s.peer(to, connect='"there.freshet.test:%d"' % to.port, address='{ "127.0.0.2" }')
+    s.start(wrapper=alone)
+    c = s.client()
+
+    def gets():
+        mid, wire = make_article()
+        assert c.takethis(mid, wire).startswith("239")
+        wait_for("the article", lambda: to.client().cmd("STAT " + mid).startswith("223"))
+
+    gets()
+    says()                                     # nobody has the name
+    to.stop()                                  # so that another connection is wanted
+    to.start()
+    gets()
+    assert "there.freshet.test: " in s.log_text() and "the addresses that it had are tried" in s.log_text()
+    s.stop(), to.stop()
+
+
 if __name__ == "__main__":
     main([one_block_knows_its_peer_in_each_way_and_counts_them_all, what_a_reload_takes_from_the_block_is_gone_at_once,
           a_name_counts_only_when_our_authority_has_signed_it,
-          a_site_knows_another_by_its_certificate_or_its_login, a_name_is_resolved_again_while_the_site_runs])
+          a_site_knows_another_by_its_certificate_or_its_login, a_name_is_resolved_again_while_the_site_runs,
+          a_peer_is_reached_where_it_was_while_the_name_service_is_silent])

@@ -395,6 +395,9 @@ static const struct { const char *text, *want; } rows[] = {
       "9: connect: \"d:0\" is not host:port\n9: source: \"d\" is not a literal address\n"
       "10: connect: \"[192.0.2.1]:119\" is not host:port\n" },
     { SITE LISTEN "peer a {\n address = 192.0.2.0/24\n connect = \"b\001c:119\"\n}\n", "5: connect: control characters in the value\n" },
+    { "site \"news.example\" { aliases = { old.example } }\n" LISTEN "peer \"Old.example\" { }\npeer a {\n path = { a, OLD.example }\n}\n",
+      "3: peer \"Old.example\": path: \"Old.example\" is a name of ours (aliases)\n"
+      "5: peer \"a\": path: \"OLD.example\" is a name of ours (aliases)\n" },
     { SITE LISTEN "peer a {\n path = { a!b, News.Example }\n exclude = { .POSTED }\n distributions = { world, !local, \"\", !, \"a b\" }\n}\n",
       "4: path: \"a!b\" cannot stand in a Path\n4: peer \"a\": path: that is our own name\n"
       "5: exclude: \".POSTED\" cannot stand in a Path\n6: distributions: is empty\n"

@@ -106,7 +106,9 @@ static const char *random_text(const struct setting *s)
         return PICK("192.0.2.9", "2001:db8::9");
     if (strcmp(s->key, "address") == 0 || strcmp(s->key, "from") == 0)
         return PICK("192.0.2.1", "10.0.0.0/8", "2001:db8::/32", "::1");
-    if (strcmp(s->key, "aliases") == 0 || strcmp(s->key, "path") == 0 || strcmp(s->key, "exclude") == 0)
+    if (strcmp(s->key, "aliases") == 0)                /* never a peer's names */
+        return PICK("our.example", "o_c", "o:e", "o-1");
+    if (strcmp(s->key, "path") == 0 || strcmp(s->key, "exclude") == 0)
         return PICK("a.example", "b_c", "d:e", "x-1");
     if (s->type == TYPE_LIST && strstr(s->key, "distributions") != NULL)
         return PICK("world", "!local", "a-b");
