@@ -176,6 +176,11 @@ def not_later(reply):
     return None if reply.startswith("436") else reply
 
 
+def typed(raw):
+    """As one would type it whose lines end in LF: so does the last, and dots are doubled behind each."""
+    return re.sub(rb"(?m)^\.", b"..", raw) + (b".\n" if raw.endswith(b"\n") else b"\n.\n")
+
+
 def nasty_articles_crash_nothing_and_get_an_answer_each():
     if not corpus("nasty.tar.gz"):
         return "skip"
@@ -208,7 +213,7 @@ def nasty_articles_crash_nothing_and_get_an_answer_each():
                     else:
                         r = c.cmd("POST")
                         assert r.startswith("340"), r
-                        c.send(wire)
+                        c.send(typed(form) if re.match(rb"[^\n]*(?<!\r)\n", form) else wire)
                         r = c.line()
                     codes[way + " " + r[:3]] += 1
                     assert r[:3] in ("239", "439", "235", "437", "435", "240", "441"), (m.name, way, r)
