@@ -57,6 +57,7 @@ def tin(way):
         t.see("Post subject")
         t.type("Gr\xfc\xdfe von tin")
         t.keys("Enter")
+        t.see("p=post")                                 # the list of articles stands there until then
         t.answer(asked, lambda: "misc.test (1" in t.text(), "the post")
         a = s.posted("Gr\xfc\xdfe von tin", screen=t)
         assert b"Words from tin.\r\n" in a, a
