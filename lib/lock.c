@@ -142,16 +142,27 @@ static void *begin(void *p)
     return s.run(s.arg);
 }
 
-void thread_start(pthread_t *t, const char *name, void *(*run)(void *), void *arg)
+bool thread_try(pthread_t *t, const char *name, void *(*run)(void *), void *arg)
 {
     struct start *s = xcalloc(1, sizeof *s);
     sigset_t all, was;
+    int rc;
 
     strncpy(s->name, name, sizeof s->name - 1);
     s->run = run;
     s->arg = arg;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &was);      /* signals are main's */
-    must(pthread_create(t, NULL, begin, s), "starting thread", name);
+    rc = pthread_create(t, NULL, begin, s);
     pthread_sigmask(SIG_SETMASK, &was, NULL);
+    if (rc != 0)
+        free(s);
+    errno = rc;
+    return rc == 0;
+}
+
+void thread_start(pthread_t *t, const char *name, void *(*run)(void *), void *arg)
+{
+    if (!thread_try(t, name, run, arg))
+        must(errno, "starting thread", name);
 }

@@ -35,5 +35,7 @@ void rwlock_put(struct rwlock *l);
 
 /* Start a thread that blocks all signals and bears 'name' (15 letters are shown). */
 void thread_start(pthread_t *t, const char *name, void *(*run)(void *), void *arg);
+/* The same; false, with errno: the system gives us no more. */
+bool thread_try(pthread_t *t, const char *name, void *(*run)(void *), void *arg);
 
 #endif

@@ -7,17 +7,21 @@
  */
 #include "lib/work.h"
 
+#include <errno.h>
 #include <event2/event.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "lib/lock.h"
 #include "lib/mem.h"
+
+#define LOOP_FDS 8              /* a loop takes four (epoll, a pipe, an eventfd), and a mailbox follows */
 
 struct mailbox {
     struct lock   lock;         /* "mailbox": head and tail             */
@@ -66,16 +70,43 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
         mailbox_drain(arg);
 }
 
-struct mailbox *mailbox_new(struct event_base *base)
+/* libevent 2.1 exits when it cannot have a pipe for signals, so let us see first.  Another
+ * thread may take them meanwhile; this one is the rarer for it by far. */
+struct event_base *loop_try(void)
 {
-    struct mailbox *m = xcalloc(1, sizeof *m);
+    int fd[LOOP_FDS], n = 0, error;
 
+    while (n < LOOP_FDS && (fd[n] = eventfd(0, EFD_CLOEXEC)) >= 0)
+        n++;
+    error = errno;
+    for (int i = 0; i < n; i++)
+        close(fd[i]);
+    errno = error;
+    return n == LOOP_FDS ? event_base_new() : NULL;
+}
+
+struct mailbox *mailbox_try(struct event_base *base)
+{
+    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    struct mailbox *m;
+
+    if (fd < 0)
+        return NULL;
+    m = xcalloc(1, sizeof *m);
     lock_init(&m->lock, "mailbox");
     m->tail = &m->head;
-    m->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    need(m->fd >= 0);
+    m->fd = fd;
     m->event = event_new(base, m->fd, EV_READ | EV_PERSIST, on_wake, m);
     need(m->event != NULL && event_add(m->event, NULL) == 0);
+    return m;
+}
+
+struct mailbox *mailbox_new(struct event_base *base)
+{
+    struct mailbox *m = mailbox_try(base);
+
+    if (m == NULL)
+        die(1, "a mailbox: %s", strerror(errno));
     return m;
 }
 

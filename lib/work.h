@@ -28,7 +28,12 @@ struct mail {
 };
 
 /* One for each event loop. */
-struct mailbox *mailbox_new(struct event_base *base);
+struct mailbox *mailbox_new(struct event_base *base);   /* ends the program when no descriptor is left */
+struct mailbox *mailbox_try(struct event_base *base);   /* or NULL, with errno */
+
+/* An event loop made while the program serves; NULL, with errno, when descriptors are
+ * short (event_base_new alone would end the program). */
+struct event_base *loop_try(void);
 void mailbox_free(struct mailbox **m);            /* messages still in it are delivered first */
 void mailbox_post(struct mailbox *to, struct mail *m);
 

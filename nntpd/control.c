@@ -249,6 +249,22 @@ static size_t read_request(int fd, char *line, char **words)
     return 0;
 }
 
+/* The last one to leave lets control_close go on. */
+static void leave(struct caller *caller)
+{
+    struct control *c = caller->c;
+
+    lock_get(&c->lock);
+    TAILQ_REMOVE(&c->callers, caller, link);
+    lock_put(&c->lock);
+    close(caller->fd);
+    free(caller);
+    lock_get(&c->lock);
+    if (--c->answering == 0)
+        cond_broadcast(&c->none);
+    lock_put(&c->lock);
+}
+
 static void *serve_caller(void *arg)
 {
     struct caller *caller = arg;
@@ -261,16 +277,8 @@ static void *serve_caller(void *arg)
     lock_put(&c->lock);
     if (n > 0)
         (void)answer(c->n, words, (int)n, caller->fd, &c->closing);
-    lock_get(&c->lock);
-    TAILQ_REMOVE(&c->callers, caller, link);
-    lock_put(&c->lock);
-    close(caller->fd);
     free(line);
-    free(caller);
-    lock_get(&c->lock);
-    if (--c->answering == 0)
-        cond_broadcast(&c->none);
-    lock_put(&c->lock);
+    leave(caller);
     return NULL;
 }
 
@@ -299,7 +307,12 @@ static void accept_one(struct control *c)
     TAILQ_INSERT_TAIL(&c->callers, caller, link);
     c->answering++;
     lock_put(&c->lock);
-    thread_start(&t, "control", serve_caller, caller);
+    if (!thread_try(&t, "control", serve_caller, caller)) {
+        log_msg(LOG_ERROR, "control: no thread for a caller: %s", strerror(errno));
+        leave(caller);
+        rest(c);
+        return;
+    }
     pthread_detach(t);
 }
 
@@ -326,9 +339,13 @@ struct control *control_open(struct nntpd *n, const char *path, struct err *e)
         free(c);
         return NULL;
     }
+    if ((c->wake = eventfd(0, EFD_CLOEXEC)) < 0) {
+        err_sys(e, "%s", path);
+        close(c->fd);
+        free(c);
+        return NULL;
+    }
     c->path = xstrdup(path);
-    c->wake = eventfd(0, EFD_CLOEXEC);
-    need(c->wake >= 0);
     TAILQ_INIT(&c->callers);
     lock_init(&c->lock, "control.count");
     cond_init(&c->none);

@@ -330,33 +330,47 @@ static void talk(struct pulling *p)
     event_free(look);
 }
 
+/* What a dialogue needs of the system; false: not all of it is to be had now. */
+static bool begin(struct pulling *p)
+{
+    int fd = fcntl(p->r->fd, F_DUPFD_CLOEXEC, 0);
+
+    if (fd < 0)
+        return false;
+    if (fcntl(fd, F_SETFL, O_NONBLOCK) != 0 || (p->base = loop_try()) == NULL ||
+        (p->home = mailbox_try(p->base)) == NULL) {
+        close(fd);
+        return false;
+    }
+    p->stream = stream_socket(p->base, fd, on_stream, p);
+    stream_set_in_most(p->stream, 256 << 10);
+    return true;
+}
+
+static void fini(struct pulling *p)
+{
+    if (p->stream != NULL)
+        stream_free(&p->stream);
+    mailbox_free(&p->home);
+    if (p->base != NULL)
+        event_base_free(p->base);
+    intake_rules_unref(&p->rules);
+    buf_fini(&p->article);
+    buf_fini(&p->out);
+    free(p->source);
+}
+
 void control_pull(struct request *r)
 {
     struct pulling p = { .r = r };
-    int fd;
 
     if (r->closing == NULL || !look_at_conf(&p)) {
         rpc_error(&r->out, "%s: " NO_PEER, r->word[0]);
-        intake_rules_unref(&p.rules);
-        return;
-    }
-    if ((fd = fcntl(r->fd, F_DUPFD_CLOEXEC, 0)) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) != 0) {
+    } else if (!begin(&p)) {
         rpc_error(&r->out, "pull: no descriptor to be had");
-        intake_rules_unref(&p.rules);
-        return;
+    } else {
+        p.source = xasprintf("pull %s", p.peer->name);
+        talk(&p);
     }
-    p.source = xasprintf("pull %s", p.peer->name);
-    if ((p.base = event_base_new()) == NULL)
-        die(1, "pull: no event loop");
-    p.home = mailbox_new(p.base);
-    p.stream = stream_socket(p.base, fd, on_stream, &p);
-    stream_set_in_most(p.stream, 256 << 10);
-    talk(&p);
-    stream_free(&p.stream);
-    mailbox_free(&p.home);
-    event_base_free(p.base);
-    intake_rules_unref(&p.rules);
-    buf_fini(&p.article);
-    buf_fini(&p.out);
-    free(p.source);
+    fini(&p);
 }

@@ -259,12 +259,13 @@ int import_rnews(struct store *s, struct intake_rules *rules, const char *path, 
     *counts = (struct import_counts){ 0 };
     if ((im.in = open_in(path, &im.size, e)) == NULL)
         return -1;
-    if ((im.base = event_base_new()) == NULL)
-        die(1, "import: no event loop");
-    im.home = mailbox_new(im.base);
-    rc = import_all(&im, e);
+    if ((im.base = loop_try()) == NULL || (im.home = mailbox_try(im.base)) == NULL)
+        rc = err_set(e, "import: no descriptor to be had");
+    else
+        rc = import_all(&im, e);
     mailbox_free(&im.home);
-    event_base_free(im.base);
+    if (im.base != NULL)
+        event_base_free(im.base);
     gzclose(im.in);
     return rc;
 }

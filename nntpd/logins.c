@@ -199,8 +199,8 @@ struct logins *logins_new(const struct conf *c)
     struct logins *l = xcalloc(1, sizeof *l);
 
     lock_init(&l->lock, "nntpd.logins");
-    l->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    need(l->stop >= 0);
+    if ((l->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0)
+        die(1, "logins: %s", strerror(errno));
     l->brake = brake_new(FAILURES_MOST);
     l->lane = lane_new("login", c->site.login_threads);
     return l;

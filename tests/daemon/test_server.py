@@ -296,6 +296,37 @@ def operators_beyond_the_descriptors_wait_and_the_site_goes_on():
     s.stop()
 
 
+def pulling_beyond_the_descriptors_is_put_off_and_the_site_goes_on():
+    s = Site("short.example", peers=['peer "up.example" { address = { "192.0.2.1" } connect = "127.0.0.1:9" pull = { "misc.*" } }'])
+    s.start(wrapper=["prlimit", "--nofile=100:100"])
+    pid, heard = s.proc.pid, set()
+
+    def caller(words):
+        a = socket.socket(socket.AF_UNIX)
+        a.settimeout(1)
+        a.connect(os.path.join(s.dir, "run", "control.sock"))
+        a.sendall(words)
+        held.append(a)
+        return a
+
+    for idle in range(6):                         # a dialogue takes a few descriptors: let it fail at each of them
+        held = []
+        for _ in range(idle):
+            caller(b"")
+        for _ in range(30):
+            try:
+                heard.add(caller(b"pull\tup.example\n").recv(5))
+            except socket.timeout:                # it waits at the door
+                break
+        for a in held:
+            a.close()
+        wait_for("an answer", lambda: s.ctl("status", check=False).returncode == 0)
+    assert b"R\trea" in heard and b"ER\tpu" in heard, heard
+    assert s.proc.pid == pid and s.proc.poll() is None
+    wait_for("it to store again", lambda: re.search(r"^storing +yes$", s.ctl("status"), re.M))
+    s.stop()
+
+
 def many_sessions_at_once_each_get_their_own_answers():
     s = one(peers=['peer "me" { address = { "127.0.0.1" } accept = true }']).start()
     faults = []
@@ -356,5 +387,6 @@ if __name__ == "__main__":
           descriptors_for_files_are_never_given_to_connections,
           what_is_said_goes_into_no_file_when_standard_error_is_closed,
           operators_beyond_the_descriptors_wait_and_the_site_goes_on,
+          pulling_beyond_the_descriptors_is_put_off_and_the_site_goes_on,
           many_sessions_at_once_each_get_their_own_answers,
           same_article_from_many_peers_at_once_is_stored_once])
