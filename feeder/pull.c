@@ -93,7 +93,7 @@ static void open_state(struct pull *p)
         p->next_us = clock_mono_us() + about(p->conf->pull_every_us - ago);
 }
 
-void pull_save(struct pull *p)
+static void save(struct pull *p)
 {
     struct err e;
 
@@ -105,7 +105,7 @@ void pull_save(struct pull *p)
 void pull_save_soon(struct pull *p)
 {
     if (clock_mono_us() - p->saved_us > SAVE_US)
-        pull_save(p);
+        save(p);
 }
 
 /* ---- runs ---- */
@@ -125,7 +125,7 @@ void pull_ran(struct pull *p, bool well)
         if (p->wait_us > every)
             p->wait_us = every;
     }
-    pull_save(p);
+    save(p);
     p->next_us = clock_mono_us() + about(well ? every : p->wait_us);
 }
 
@@ -179,7 +179,7 @@ void pull_free(struct pull **pull)
     if (p == NULL)
         return;
     pull_run_free(&p->run);
-    pull_save(p);
+    save(p);
     pull_state_close(&p->state);
     free(p->groups);
     free(p->name);

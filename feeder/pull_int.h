@@ -97,7 +97,6 @@ struct pull_run {
 void pull_count(struct pull *p, enum pull_count what, uint64_t n);
 void pull_count_verdict(struct pull *p, const char *name);
 void pull_trouble(struct pull *p, const char *why);        /* note it for the operator       */
-void pull_save(struct pull *p);
 void pull_save_soon(struct pull *p);                       /* not more often than every few seconds */
 void pull_ran(struct pull *p, bool well);                  /* the run is over: when is the next */
 

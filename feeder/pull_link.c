@@ -119,16 +119,6 @@ void pull_link_ask(struct pull_link *l, enum link_ask kind, const char *fmt, ...
     l->asked[(l->first + l->n_asked++) % LINK_AHEAD] = kind;
 }
 
-size_t pull_link_waiting(const struct pull_link *l)
-{
-    return l->n_asked;
-}
-
-bool pull_link_in_article(const struct pull_link *l)
-{
-    return l->state == STATE_ARTICLE;
-}
-
 void pull_link_pause(struct pull_link *l, bool paused)
 {
     if (l->paused == paused)
@@ -144,11 +134,6 @@ void pull_link_quit(struct pull_link *l)
     l->state = STATE_QUIT;
     pull_link_pause(l, false);
     l->heard_us = clock_mono_us();
-}
-
-const char *pull_link_address(const struct pull_link *l)
-{
-    return l->address;
 }
 
 /* ---- from the first octet to the first command ---- */

@@ -49,12 +49,9 @@ void pull_link_close(struct pull_link **l);
 
 /* Send a command; LINK_AHEAD at most may wait for their replies. */
 void pull_link_ask(struct pull_link *l, enum link_ask kind, const char *fmt, ...) printf_like(3, 4);
-size_t pull_link_waiting(const struct pull_link *l);
-bool pull_link_in_article(const struct pull_link *l);       /* an article is on its way in  */
 
 void pull_link_pause(struct pull_link *l, bool paused);     /* read no more for now         */
 void pull_link_quit(struct pull_link *l);                   /* say QUIT; nothing is told any more but LINK_GONE */
 void pull_link_tick(struct pull_link *l, int64_t now_us);   /* is it silent for too long?   */
-const char *pull_link_address(const struct pull_link *l);
 
 #endif

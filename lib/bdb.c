@@ -74,7 +74,8 @@ const char *__lsan_default_suppressions(void)
 
 /* ---- trouble ---------------------------------------------------------- */
 
-int bdb_trouble(struct err *e, const char *what, const char *name, int rc)
+/* Berkeley DB's failure as a sentence; -1. */
+static int trouble(struct err *e, const char *what, const char *name, int rc)
 {
     err_set(e, "database %s: %s: %s%s%s", name, what, db_strerror(rc), said[0] != '\0' ? ": " : "", said);
     if (e != NULL)
@@ -96,7 +97,7 @@ int bdb_failed(struct bdb *b, struct err *e, const char *what, const char *name,
 {
     if (rc == DB_RUNRECOVERY)
         bdb_set_broken(b, what, rc);
-    return bdb_trouble(e, what, name, rc);
+    return trouble(e, what, name, rc);
 }
 
 bool bdb_broken(const struct bdb *b)
@@ -178,7 +179,7 @@ static int open_env(struct bdb *b, struct err *e)
     if (trim_files(b->dir, e) != 0)
         return -1;
     if ((rc = db_env_create(&env, 0)) != 0)
-        return bdb_trouble(e, "create", b->dir, rc);
+        return trouble(e, "create", b->dir, rc);
     env->set_errcall(env, on_message);
     if ((rc = env->set_cachesize(env, (uint32_t)(b->cache_bytes >> 30),
                                  (uint32_t)(b->cache_bytes & ((1u << 30) - 1)), 1)) == 0 &&
@@ -192,7 +193,7 @@ static int open_env(struct bdb *b, struct err *e)
         (rc = env->log_set_config(env, DB_LOG_AUTO_REMOVE, 1)) == 0)
         rc = env->open(env, b->dir, flags, 0600);
     if (rc != 0) {
-        bdb_trouble(e, "open", b->dir, rc);
+        trouble(e, "open", b->dir, rc);
         (void)env->close(env, 0);
         return -1;
     }
@@ -348,7 +349,7 @@ int bdb_empty(struct bdb_tree *tree, struct err *e)
         rc = b->env->dbremove(b->env, NULL, tree->name, NULL, DB_AUTO_COMMIT);
     if (rc != 0) {
         bdb_set_broken(b, "emptying a tree", rc);
-        return bdb_leave(b, bdb_trouble(e, "empty", tree->name, rc));
+        return bdb_leave(b, trouble(e, "empty", tree->name, rc));
     }
     if (open_tree(tree, e) != 0) {
         bdb_set_broken(b, "emptying a tree", 0);
@@ -368,7 +369,7 @@ int bdb_flush(struct bdb *b, struct err *e)
     /* after a failed sync nobody knows what is on the disk, and asking again may lie */
     if ((rc = b->env->log_flush(b->env, NULL)) != 0) {
         bdb_set_broken(b, "flush", rc);
-        return bdb_leave(b, bdb_trouble(e, "flush", b->dir, rc));
+        return bdb_leave(b, trouble(e, "flush", b->dir, rc));
     }
     return bdb_leave(b, 0);
 }

@@ -52,9 +52,8 @@ struct txn {
 int bdb_enter(struct bdb *b, struct err *e);
 int bdb_leave(struct bdb *b, int result);
 
-/* Berkeley DB's failure as a sentence; -1.  'failed': one that the environment may or
- * may not have survived. */
-int bdb_trouble(struct err *e, const char *what, const char *name, int rc);
+/* Berkeley DB's failure as a sentence; -1.  One that the environment has not survived
+ * breaks 'b' for good. */
 int bdb_failed(struct bdb *b, struct err *e, const char *what, const char *name, int rc);
 void bdb_set_broken(struct bdb *b, const char *what, int rc);
 

@@ -49,9 +49,6 @@ struct apply_item {
  * when all before it is applied and published. */
 bool apply_alone(const struct indexes *ix, const struct record *r);
 
-/* THE rule who may cancel: an article with locks (RFC 8315) only he who has a key; one
- * without, anybody if the site said so when the cancel came.  Keys and locks are marks. */
-bool cancel_reaches(enum record_cancels how, struct span keys, struct span locks);
 /* Has a cancel come before the article that reaches it?  From memory, any thread. */
 bool cancelled_before(struct his *h, const struct msgid_key *key, struct span locks);
 

@@ -23,7 +23,9 @@
 #include "lib/mem.h"
 #include "nntpd/apply_int.h"
 
-bool cancel_reaches(enum record_cancels how, struct span keys, struct span locks)
+/* THE rule who may cancel: an article with locks (RFC 8315) only he who has a key; one
+ * without, anybody if the site said so when the cancel came.  Keys and locks are marks. */
+static bool cancel_reaches(enum record_cancels how, struct span keys, struct span locks)
 {
     if (how == CANCELS_NOTHING)
         return false;

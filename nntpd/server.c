@@ -511,11 +511,6 @@ struct store *nntpd_store(struct nntpd *n)
     return n->store;
 }
 
-struct lane *nntpd_lane(struct nntpd *n)
-{
-    return n->lane;
-}
-
 const struct conf *nntpd_conf(struct nntpd *n)
 {
     return atomic_load(&n->conf);

@@ -30,7 +30,6 @@ int nntpd_reload(struct nntpd *n, struct buf *errors, struct buf *restart);
 void nntpd_user_out(struct nntpd *n, const char *user);
 
 struct store *nntpd_store(struct nntpd *n);
-struct lane  *nntpd_lane(struct nntpd *n);
 struct intake_rules *nntpd_rules(struct nntpd *n);     /* a reference: intake_rules_unref it */
 const struct conf *nntpd_conf(struct nntpd *n);        /* kept for the life of the program   */
 

@@ -25,7 +25,7 @@ static stream_fn on_stream;
 
 enum { OWN_WHO = 1, OWN_GUESTS = 2, OWN_COUNTERS = 4, OWN_LOGINS = 8, OWN_SHARES = 16 };
 
-void house_complete(struct house *h)
+static void house_complete(struct house *h)
 {
     if (h->who == NULL) {
         h->who = who_new(h->conf, NULL);

@@ -33,7 +33,7 @@ struct shares;
 
 /* What all sessions of a worker share.  'rules', 'conf' and 'who' are swapped
  * whole by a reload; a session takes the new ones with its next command.
- * house_complete makes what is still NULL (who, from the literal addresses of
+ * session_new makes what is still NULL (who, from the literal addresses of
  * 'conf'; guests; counters; logins; shares) and house_fini frees what it made. */
 struct house {
     struct store       *store;
@@ -52,9 +52,8 @@ struct house {
     struct bdb_bulk    *spare[8];    /* scratch of scans, lent to the jobs that are away      */
     unsigned            n_spare;
     int64_t             lane_until_us;  /* quick tasks go to the lane until then             */
-    unsigned            own;         /* what house_complete made                              */
+    unsigned            own;         /* what session_new made                                 */
 };
-void house_complete(struct house *h);
 void house_fini(struct house *h);
 
 /* Greet and begin on a stream, which the session takes over (stream_own).

@@ -89,7 +89,6 @@ int  segment_last(struct artlog *l, struct segment **s, struct err *e);
 struct segment *segment_add(struct artlog *l, const struct segment_head *h, int fd);  /* just made; counted */
 void segment_path(const struct artlog *l, uint32_t number, const char *suffix, char *out, size_t size);
 void segment_head_pack(char out[SEGMENT_HEADER_SIZE], const struct segment_head *h);
-int  segment_head_unpack(const char *in, size_t n, struct segment_head *h);           /* 0, or -1    */
 /* The sparse index: note a record's place, if it is the next one wanted; find the nearest before 'seq'. */
 void segment_mark(struct segment *s, uint64_t seq, uint64_t offset);
 void segment_nearest(struct segment *s, uint64_t seq, uint64_t *at_seq, uint64_t *offset);

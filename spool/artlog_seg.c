@@ -54,7 +54,8 @@ void segment_head_pack(char out[SEGMENT_HEADER_SIZE], const struct segment_head 
     put32(out + AT_SUM, crc32c(0, out, AT_SUM));
 }
 
-int segment_head_unpack(const char *in, size_t n, struct segment_head *h)
+/* 0, or -1: this is no header of a segment. */
+static int segment_head_unpack(const char *in, size_t n, struct segment_head *h)
 {
     if (n < SEGMENT_HEADER_SIZE || get64(in + AT_MAGIC) != SEGMENT_MAGIC || in[AT_MAJOR] != SEGMENT_MAJOR)
         return -1;
