@@ -50,13 +50,11 @@ static int conclude(int answer, struct buf *last, const struct err *e, struct sh
 /* The socket is there for others: the site may well run. */
 static int no_rights(const char *path, struct show *show)
 {
-    char *dir = xstrdup(path), *slash = strrchr(dir, '/'), name[64], *text;
+    char *dir = xstrdup(path), *slash = strrchr(dir, '/'), name[64];
 
     if (slash != NULL)
         *slash = '\0';
-    text = xasprintf("%s: you may not ask there; root may, and the site's user (%s)", path, own_name(dir, name));
-    show_end(show, false, span_of(text));
-    free(text);
+    (void)show_no(show, "%s: you may not ask there; root may, and the site's user (%s)", path, own_name(dir, name));
     free(dir);
     return CTL_NO;
 }

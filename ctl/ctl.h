@@ -27,6 +27,7 @@ void show_columns(struct show *s, const struct span *name, size_t n);
 void show_row(struct show *s, const struct span *value, size_t n);
 void show_text(struct show *s, struct span text);
 void show_end(struct show *s, bool good, struct span text);    /* prints what was kept; the last word */
+int show_no(struct show *s, const char *fmt, ...) printf_like(2, 3);    /* show_end with why not; CTL_NO */
 void show_free(struct show **s);
 
 /* ctl/init.c: make a site.  Words: DIRECTORY [--name N] [--listen A:P] [--group NAME[=DESCRIPTION]]...

@@ -6,7 +6,6 @@
  *
  * Only text is made: no file is changed and no site need run.
  */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,20 +26,6 @@ struct plan {
     bool        inn;
 };
 
-static int no(struct show *show, const char *fmt, ...) printf_like(2, 3);
-
-static int no(struct show *show, const char *fmt, ...)
-{
-    char text[1000];
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    show_end(show, false, span_of(text));
-    return CTL_NO;
-}
-
 /* The first of the configuration's errors, without its place: that is in no file. */
 static int not_good(struct show *show, const char *what, struct buf *errors)
 {
@@ -52,7 +37,7 @@ static int not_good(struct show *show, const char *what, struct buf *errors)
         (void)span_next(&all, '\n', &line);
     if (span_starts(line, SPAN("the block:")) && (at = memmem(line.p, line.n, ": ", 2)) != NULL)
         line = span_from(line, (size_t)(at + 2 - line.p));
-    rc = no(show, "%s: %.*s", what, SPAN_F(line));
+    rc = show_no(show, "%s: %.*s", what, SPAN_F(line));
     buf_fini(errors);
     return rc;
 }
@@ -188,7 +173,7 @@ static int tell_invitation(const struct conf *c, const struct plan *p, const str
     struct err e = { 0 };
 
     if (p->inn && inn_write(us, &inn, &e) != 0)
-        return no(show, "%s", e.text);
+        return show_no(show, "%s", e.text);
     if (p->inn)
         inn_parts(show, &inn);
     else
@@ -209,7 +194,7 @@ static int invite(const struct conf *c, const struct plan *p, struct show *show)
     int rc;
 
     if (ourselves_token(c, &p->us, p->groups, &us, &e) != 0) {
-        rc = no(show, "%s", e.text);
+        rc = show_no(show, "%s", e.text);
     } else if (!understood(&us, &errors)) {
         rc = not_good(show, "our invitation would not be understood", &errors);
     } else {
@@ -252,7 +237,7 @@ static int tell_accepted(const struct conf *c, const struct plan *p, const struc
     if (!block_prove(c, them->site, buf_span(&block), &errors)) {
         rc = not_good(show, "no peer block can be made of the token", &errors);
     } else if (!them->answer && ourselves_token(c, &p->us, p->groups, &us, &e) != 0) {
-        rc = no(show, "%s", e.text);
+        rc = show_no(show, "%s", e.text);
     } else {
         note_loopback(show, them);
         block_part(show, c, them->site, buf_span(&block));
@@ -321,9 +306,9 @@ static int accept_token(const struct conf *c, const struct plan *p, struct show 
     rc = token_read(&them, buf_span(&text), &e);
     buf_fini(&text);
     if (rc != 0)
-        return no(show, "%s", e.text);
+        return show_no(show, "%s", e.text);
     if ((wide = too_wide(&them)) != NULL) {
-        rc = no(show, "the token's address %s is too wide: all that comes from there would be this peer's", wide);
+        rc = show_no(show, "the token's address %s is too wide: all that comes from there would be this peer's", wide);
     } else {
         groups = ourselves_leaving(c, p->groups != NULL ? p->groups : them.want);
         rc = tell_accepted(c, p, &them, groups, show);

@@ -286,15 +286,10 @@ static int run(const char *file, bool json, int row, int n, char **w, int used)
         show = show_new(json);
         if (strcmp(commands[row].words, "peer test") == 0)
             show_live(show);
-        if (ours == NULL) {
+        if (ours == NULL)
             status = ask(commands[row].who, c, n, w, show);
-        } else {
-            char *text = xasprintf("%s: nntpd opens the file, so a name is wanted that it can open, too", ours);
-
-            show_end(show, false, span_of(text));
-            free(text);
-            status = CTL_NO;
-        }
+        else
+            status = show_no(show, "%s: nntpd opens the file, so a name is wanted that it can open, too", ours);
         show_free(&show);
     }
     conf_free(&c);

@@ -8,6 +8,7 @@
  */
 #include "ctl/ctl.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -288,4 +289,16 @@ void show_end(struct show *s, bool good, struct span text)
         put(good ? stdout : stderr, text, LINES);
         fputc('\n', good ? stdout : stderr);
     }
+}
+
+int show_no(struct show *s, const char *fmt, ...)
+{
+    char text[1000];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    show_end(s, false, span_of(text));
+    return CTL_NO;
 }

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,20 +33,6 @@ struct work {
     struct span text;               /* of the file, as it is                   */
     struct show *show;
 };
-
-static int no(struct show *show, const char *fmt, ...) printf_like(2, 3);
-
-static int no(struct show *show, const char *fmt, ...)
-{
-    char text[600];
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    show_end(show, false, span_of(text));
-    return CTL_NO;
-}
 
 /* --- passwords ------------------------------------------------------------ */
 
@@ -108,11 +93,11 @@ static char *new_hash(struct show *show)
     if (rc == 0 && person)
         rc = ask_line("Again: ", again);
     if (rc != 0 || !users_password_good(span_of(line)))
-        no(show, "a password of 1 to %d octets without control characters is wanted", USERS_PASSWORD_MOST);
+        show_no(show, "a password of 1 to %d octets without control characters is wanted", USERS_PASSWORD_MOST);
     else if (person && strcmp(line, again) != 0)
-        no(show, "the two are not the same");
+        show_no(show, "the two are not the same");
     else if ((hash = users_hash(line, &e)) == NULL)
-        no(show, "%s", e.text);
+        show_no(show, "%s", e.text);
     explicit_bzero(line, sizeof line);
     explicit_bzero(again, sizeof again);
     return hash;
@@ -142,7 +127,7 @@ static int save(const struct work *w, const char *line, bool out_too, const char
     rc = users_save(w->path, buf_span(&out), &e);
     buf_fini(&out);
     if (rc != 0)
-        return no(w->show, "%s", e.text);
+        return show_no(w->show, "%s", e.text);
     hand_over(w);
     out_too = out_too && ask_quietly(w->socket, 3, words);
     snprintf(text, sizeof text, "%s %s%s", w->name, done, out_too ? "; connections with the old login are ended" : "");
@@ -156,7 +141,7 @@ static int save_hash(const struct work *w, const char *flags, bool out_too, cons
     int rc;
 
     if (!users_name_good(span_of(w->name)))
-        return no(w->show, "\"%s\" is no name for a user: up to %d octets, no blanks, no \":\", no # in front", w->name, USERS_NAME_MOST);
+        return show_no(w->show, "\"%s\" is no name for a user: up to %d octets, no blanks, no \":\", no # in front", w->name, USERS_NAME_MOST);
     if ((hash = new_hash(w->show)) == NULL)
         return CTL_NO;
     line = xasprintf("%s:%s:%s", w->name, hash, flags);
@@ -171,13 +156,13 @@ static int user_add(const struct work *w)
     struct span hash, flags;
 
     if (users_find(w->text, span_of(w->name), &hash, &flags))
-        return no(w->show, "%s is there already (newsctl user passwd %s: another password)", w->name, w->name);
+        return show_no(w->show, "%s is there already (newsctl user passwd %s: another password)", w->name, w->name);
     return save_hash(w, "", false, "may log in");
 }
 
 static int missing(const struct work *w)
 {
-    return no(w->show, "there is no user %s", w->name);
+    return show_no(w->show, "there is no user %s", w->name);
 }
 
 static int user_passwd(const struct work *w)
@@ -249,7 +234,7 @@ static int run(struct work *w, int (*todo)(const struct work *))
     int rc;
 
     if (text == NULL && errno != ENOENT)
-        return no(w->show, "%s: %s", w->path, strerror(errno));
+        return show_no(w->show, "%s: %s", w->path, strerror(errno));
     w->text = (struct span){ text, n };
     rc = todo(w);
     free(text);
@@ -273,7 +258,7 @@ int user_command(const struct conf *c, const char *verb, const char *name, struc
         if (name == NULL)
             return run(&w, verbs[i].run);
         if ((lock = users_lock(w.path, &e)) < 0)
-            return no(show, "%s", e.text);
+            return show_no(show, "%s", e.text);
         rc = run(&w, verbs[i].run);
         close(lock);
         return rc;
