@@ -13,10 +13,10 @@
 #include "lib/clock.h"
 #include "lib/mem.h"
 #include "lib/prom.h"
-#include "nntpd/brake.h"
 #include "nntpd/command.h"
 #include "nntpd/counters.h"
 #include "nntpd/feeder_ask.h"
+#include "nntpd/figures.h"
 #include "nntpd/logins.h"
 #include "nntpd/server_int.h"
 #include "nntpd/worker.h"
@@ -75,43 +75,6 @@ static void disk(struct buf *out, const char *directory)
     prom_gauge(out, "freshet_log_disk_bytes", s.disk, "what they take on the disk");
     if (statvfs(directory, &fs) == 0)
         prom_gauge(out, "freshet_disk_free_bytes", (uint64_t)fs.f_bavail * fs.f_frsize, "left where the articles are");
-}
-
-/* ---- the store ---- */
-
-static void store(struct buf *out, struct nntpd *n)
-{
-    struct store_counts c;
-
-    store_counts(n->store, &c);
-    prom_counter(out, "freshet_store_articles_total", c.stored, "articles stored");
-    prom_counter(out, "freshet_store_refused_total", c.refused, "records of ids that were refused");
-    prom_counter(out, "freshet_store_later_total", c.later, "articles that could not be stored: our own trouble");
-    prom_counter(out, "freshet_store_bytes_total", c.bytes, "octets written to the log");
-    prom_counter(out, "freshet_store_batches_total", c.batches, "batches, each with one sync");
-    prom_gauge(out, "freshet_store_queue_articles", c.queued, "articles that wait to be stored");
-    prom_gauge(out, "freshet_store_queue_bytes", c.queued_bytes, "their octets");
-    prom_gauge(out, "freshet_store_applied_sequence", c.applied_seq, "last record that is in the indexes");
-    prom_gauge(out, "freshet_store_published_sequence", c.published_seq, "last record that readers and feeder see");
-    prom_family(out, "freshet_store_sync_seconds_total", PROM_COUNTER, "time spent syncing the log");
-    prom_seconds(out, "freshet_store_sync_seconds_total", PROM_NONE, c.sync_us);
-    prom_family(out, "freshet_store_apply_seconds_total", PROM_COUNTER, "time spent changing the indexes");
-    prom_seconds(out, "freshet_store_apply_seconds_total", PROM_NONE, c.apply_us);
-    prom_counter(out, "freshet_history_swept_total", c.swept, "rows of forgotten ids taken out of history");
-}
-
-static void history(struct buf *out, struct nntpd *n)
-{
-    struct his_counts h;
-
-    his_counts(store_history(n->store), &h);
-    prom_gauge(out, "freshet_history_ids", h.ids, "ids in history");
-    prom_gauge(out, "freshet_history_claims", h.claims, "ids that somebody was told to send");
-    prom_gauge(out, "freshet_history_filter_bits", h.filter_bits, "size of the filter in memory");
-    prom_counter(out, "freshet_history_cache_hits_total", h.cache_hits, "ids known from the cache");
-    prom_counter(out, "freshet_history_filter_news_total", h.filter_news, "ids new by the filter alone");
-    prom_counter(out, "freshet_history_looks_total", h.looks, "ids looked up in the database");
-    prom_counter(out, "freshet_history_false_hits_total", h.false_hits, "of them not there, against the filter");
 }
 
 /* ---- sessions ---- */
@@ -300,8 +263,7 @@ void nntpd_metrics(struct nntpd *n, struct buf *out)
 {
     site(out, n);
     disk(out, nntpd_conf(n)->site.directory);
-    store(out, n);
-    history(out, n);
+    figures_metrics(n->store, out);
     sessions(out, n);
     logins(out, n);
     verdicts(out);

@@ -8,6 +8,7 @@
 #include "nntpd/child.h"
 #include "nntpd/command.h"
 #include "nntpd/counters.h"
+#include "nntpd/figures.h"
 #include "nntpd/logins.h"
 #include "nntpd/server_int.h"
 #include "nntpd/share.h"
@@ -23,8 +24,9 @@ static void text(struct rows *r, const char *name, const char *value)
     r->row(name, value, r->arg);
 }
 
-static void number(struct rows *r, const char *name, uint64_t value)
+static void number(const char *name, uint64_t value, void *arg)
 {
+    const struct rows *r = arg;
     char digits[24];
 
     snprintf(digits, sizeof digits, "%llu", (unsigned long long)value);
@@ -38,16 +40,16 @@ static void site(struct rows *r, struct nntpd *n)
 
     text(r, "site", nntpd_conf(n)->site.name);
     text(r, "version", FRESHET_VERSION);
-    number(r, "uptime_s", (uint64_t)(clock_mono_us() - n->started_us) / 1000000);
+    number("uptime_s", (uint64_t)(clock_mono_us() - n->started_us) / 1000000, r);
     text(r, "storing", store_healthy(n->store, why, sizeof why) ? "yes" : why);
     if (statvfs(nntpd_conf(n)->site.directory, &fs) == 0)
-        number(r, "disk_free_bytes", (uint64_t)fs.f_bavail * fs.f_frsize);
-    number(r, "connections", n->connections);
-    number(r, "connections_turned_away", n->turned_away);
-    number(r, "workers", n->n_worker);
-    number(r, "lane_load", lane_load(n->lane));
-    number(r, "feeder_pid", n->child != NULL ? (uint64_t)child_pid(n->child) : 0);
-    number(r, "groups", groups_count_all(store_groups(n->store)));
+        number("disk_free_bytes", (uint64_t)fs.f_bavail * fs.f_frsize, r);
+    number("connections", n->connections, r);
+    number("connections_turned_away", n->turned_away, r);
+    number("workers", n->n_worker, r);
+    number("lane_load", lane_load(n->lane), r);
+    number("feeder_pid", n->child != NULL ? (uint64_t)child_pid(n->child) : 0, r);
+    number("groups", groups_count_all(store_groups(n->store)), r);
 }
 
 static void logins(struct rows *r, struct nntpd *n)
@@ -59,41 +61,12 @@ static void logins(struct rows *r, struct nntpd *n)
         return;
     logins_counts(n->logins, &c);
     b = brake_counts(logins_brake(n->logins));
-    number(r, "users.good", c.users);
-    number(r, "users.damaged_lines", c.damaged);
-    number(r, "users.logins_waiting", c.waiting);
-    number(r, "users.addresses_with_failures", b.households);
-    number(r, "users.names_with_failures", b.users);
-    number(r, "users.shares", shares_count(n->shares));
-}
-
-static void store(struct rows *r, struct nntpd *n)
-{
-    struct store_counts c;
-    struct his_counts h;
-
-    store_counts(n->store, &c);
-    number(r, "store.stored", c.stored);
-    number(r, "store.refused", c.refused);
-    number(r, "store.later", c.later);
-    number(r, "store.batches", c.batches);
-    number(r, "store.largest_batch", c.largest_batch);
-    number(r, "store.bytes", c.bytes);
-    number(r, "store.queued", c.queued);
-    number(r, "store.queued_bytes", c.queued_bytes);
-    number(r, "store.applied_seq", c.applied_seq);
-    number(r, "store.published_seq", c.published_seq);
-    number(r, "store.sync_ms", (uint64_t)c.sync_us / 1000);
-    number(r, "store.apply_ms", (uint64_t)c.apply_us / 1000);
-    his_counts(store_history(n->store), &h);
-    number(r, "history.ids", h.ids);
-    number(r, "history.filter_bits", h.filter_bits);
-    number(r, "history.cache_hits", h.cache_hits);
-    number(r, "history.filter_news", h.filter_news);
-    number(r, "history.looks", h.looks);
-    number(r, "history.false_hits", h.false_hits);
-    number(r, "history.claims", h.claims);
-    number(r, "history.swept", c.swept);
+    number("users.good", c.users, r);
+    number("users.damaged_lines", c.damaged, r);
+    number("users.logins_waiting", c.waiting, r);
+    number("users.addresses_with_failures", b.households, r);
+    number("users.names_with_failures", b.users, r);
+    number("users.shares", shares_count(n->shares), r);
 }
 
 static void sessions(struct rows *r, struct nntpd *n)
@@ -106,13 +79,13 @@ static void sessions(struct rows *r, struct nntpd *n)
     for (unsigned i = 0; i < n->n_worker; i++)
         counters_sum(sum, worker_counters(n->worker[i]));
     for (int i = 0; i < COUNTERS; i++)
-        number(r, counter_name((enum counter)i), sum->v[i]);
+        number(counter_name((enum counter)i), sum->v[i], r);
     for (unsigned i = 0, all = command_count(); i < all; i++) {
         if (sum->command[i] == 0)
             continue;
         command_name(i, command, sizeof command);
         snprintf(name, sizeof name, "command.%s", command);
-        number(r, name, sum->command[i]);
+        number(name, sum->command[i], r);
     }
     free(sum);
 }
@@ -130,7 +103,7 @@ void nntpd_status(struct nntpd *n, void (*row)(const char *name, const char *val
 
         snprintf(name, sizeof name, "verdict.%s", verdict_row((enum verdict)v)->name);
         if (count > 0)
-            number(&r, name, count);
+            number(name, count, &r);
     }
-    store(&r, n);
+    figures_status(n->store, number, &r);
 }
