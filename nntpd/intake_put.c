@@ -234,6 +234,7 @@ void intake_remember(struct intake *in, const char *why)
     sub->item.part[0] = (struct span){ buf_data(&sub->bytes), n };
     r->kind = RECORD_REFUSED;
     r->arrived_us = in->now_us;
+    sub->arrives = true;             /* it may begin a segment, which is found by this time */
     r->key = in->key;
     r->data.n = n;
     r->source = span_from(buf_span(&sub->bytes), n);
