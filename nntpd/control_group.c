@@ -332,8 +332,7 @@ void control_group_import(struct request *r)
             rpc_error(&r->out, "%llu groups made, %llu were there, but %llu lines give no name, marks and flag that a group can have",
                       (unsigned long long)im.stored, (unsigned long long)im.had, (unsigned long long)im.bad);
         else
-            rpc_ok(&r->out, "%llu groups made, %llu were there, %llu passed over", (unsigned long long)im.stored,
-                   (unsigned long long)im.had, (unsigned long long)im.bad);
+            rpc_ok(&r->out, "%llu groups made, %llu were there", (unsigned long long)im.stored, (unsigned long long)im.had);
     }
     free(active);
     free(text);
