@@ -30,6 +30,7 @@ struct show {
     size_t n_cells, cap;
     struct buf text;           /* JSON: the text lines                                 */
     int    tenth;              /* last progress told, in tenths                        */
+    char   doing[64];          /* of what                                              */
 };
 
 struct show *show_new(bool json)
@@ -65,10 +66,22 @@ void show_free(struct show **s)
     *s = NULL;
 }
 
+static void end_bar(struct show *s)
+{
+    if (s->bar)
+        fputc('\n', stderr);
+    s->bar = false;
+}
+
 void show_progress(struct show *s, struct span what, unsigned long long done, unsigned long long total)
 {
     int percent = total > 0 ? (int)(done * 100 / total) : 0;
 
+    if (!span_eq(what, span_of(s->doing))) {
+        end_bar(s);
+        snprintf(s->doing, sizeof s->doing, "%.*s", SPAN_F(what));
+        s->tenth = -1;
+    }
     if (isatty(STDERR_FILENO)) {
         char bar[31];
 
@@ -82,13 +95,6 @@ void show_progress(struct show *s, struct span what, unsigned long long done, un
         s->tenth = percent / 10;
         fprintf(stderr, "%.*s: %llu of %llu (%d%%)\n", SPAN_F(what), done, total, percent);
     }
-}
-
-static void end_bar(struct show *s)
-{
-    if (s->bar)
-        fputc('\n', stderr);
-    s->bar = false;
 }
 
 /* As JSON has them: no "007", no ".5". */

@@ -280,7 +280,7 @@ void control_verify(struct request *r)
     if (faults < 0)
         rpc_error(&r->out, "%s", e.text);
     else if (faults > 0)
-        rpc_error(&r->out, "%" PRId64 " faults; newsctl rebuild makes the indexes again from the log", faults);
+        rpc_error(&r->out, "%" PRId64 " faults; newsctl rebuild mends the indexes, a damaged record of the log comes from a backup alone", faults);
     else
         rpc_ok(&r->out, "log and indexes agree");
 }

@@ -25,6 +25,7 @@
 #define ARTICLE_MOST  (UINT64_C(1) << 30)
 #define PROGRESS_EACH 256
 #define LATER_WAIT_US INT64_C(60000000)     /* "later" for so long: give up */
+#define LATER_TELL_US INT64_C(1000000)
 
 struct import {
     struct store         *s;
@@ -35,6 +36,8 @@ struct import {
     struct mailbox       *home;
     unsigned              away;              /* articles on their way           */
     int64_t               later_since_us;    /* 0: not waiting                  */
+    int64_t               told_us;           /* that we are                     */
+    bool                  given_up;          /* it lasted too long              */
     bool                  closing;           /* the site is                     */
     bool                  broken_off;        /* nobody wants it any more        */
     struct import_counts *counts;
@@ -113,7 +116,8 @@ static void count(struct import *im, const struct intake *in)
 {
     enum verdict v = intake_verdict(in);
 
-    im->later_since_us = 0;
+    if (v != V_LATER && v != V_BUSY)
+        im->later_since_us = 0;
     if (v == V_STORED)
         im->counts->stored++;
     else if (v == V_DUPLICATE)
@@ -130,16 +134,29 @@ static void on_pause(evutil_socket_t fd, short what, void *arg)
     send_in(arg);
 }
 
+/* May those that heard "later" wait on?  Who asked for the import hears of it, and may be gone; so may the site. */
+static bool wait_on(struct import *im)
+{
+    int64_t now = clock_mono_us();
+
+    if (im->later_since_us == 0)
+        im->later_since_us = im->told_us = now;
+    im->given_up |= now - im->later_since_us > LATER_WAIT_US;
+    if (now - im->told_us > LATER_TELL_US) {
+        im->told_us = now;
+        if (im->progress != NULL && !im->progress("waiting, the site cannot store", (uint64_t)gzoffset(im->in), im->size, im->arg))
+            im->broken_off = true;
+    }
+    return !im->given_up && !im->broken_off && !im->closing;
+}
+
 /* "Later" is waited for, not counted, as long as it does not last. */
 static bool try_again(struct imported *a)
 {
     struct import *im = a->im;
-    int64_t now = clock_mono_us();
     struct timeval pause = { .tv_usec = 100000 };
 
-    if (im->later_since_us == 0)
-        im->later_since_us = now;
-    if (now - im->later_since_us > LATER_WAIT_US)
+    if (!wait_on(im))
         return false;
     event_base_once(im->base, -1, EV_TIMEOUT, on_pause, a, &pause);
     return true;
@@ -199,17 +216,12 @@ static void tell_progress(struct import *im)
         im->broken_off = true;
 }
 
-static bool stuck(const struct import *im)
-{
-    return im->later_since_us != 0 && clock_mono_us() - im->later_since_us > LATER_WAIT_US;
-}
-
 static int import_all(struct import *im, struct err *e)
 {
     struct buf text = { 0 };
     int rc = 0;
 
-    while (!stuck(im) && !im->closing && !im->broken_off && (rc = read_text(im, &text, e)) == 1) {
+    while (!im->given_up && !im->closing && !im->broken_off && (rc = read_text(im, &text, e)) == 1) {
         import_one(im, &text);
         tell_progress(im);
         while (im->away >= IMPORT_WINDOW)

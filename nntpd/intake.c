@@ -211,11 +211,12 @@ static void drop_claim(struct intake *in, struct claim **c)
 static void note(const struct intake *in, const char *stage)
 {
     struct span id = intake_msgid(in);
+    /* a busy site hears of duplicates all day long; an import tries again and again, on a disk that is full perhaps */
+    bool often = in->verdict == V_DUPLICATE || (in->way == WAY_IMPORT && (in->verdict == V_LATER || in->verdict == V_BUSY));
 
     if (in->verdict == V_STORED)
         return;
-    /* a busy site hears of duplicates all day long */
-    log_msg(in->verdict == V_DUPLICATE ? LOG_DEBUG : LOG_INFO, "%s: %.*s: %d %s (%s)", in->source, SPAN_F(id), intake_code(in), in->text, stage);
+    log_msg(often ? LOG_DEBUG : LOG_INFO, "%s: %.*s: %d %s (%s)", in->source, SPAN_F(id), intake_code(in), in->text, stage);
 }
 
 static void finish(struct intake *in, const char *stage, enum verdict v)

@@ -153,7 +153,30 @@ def who_started_it_hears_when_it_serves():
         ear.close()
 
 
+def an_import_that_waits_for_the_disk_ends_with_the_site_and_with_newsctl():
+    s = Site("waits.test")
+    s.site = 'disk-reserve = 1T'
+    s.write_conf()
+    batch = os.path.join(tmp(), "waits.rnews")
+    with open(batch, "wb") as f:
+        for i in range(300):
+            text = make_article(body="number %d\r\n" % i)[1].replace(b"\r\n", b"\n")[:-2]
+            f.write(b"#! rnews %d\n" % len(text) + text)
+    for way in ("newsctl", "site"):
+        s.start()
+        p = subprocess.Popen([NEWSCTL, "-c", s.conf, "import", batch], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert any("waiting, the site cannot store" in l for l in iter(p.stderr.readline, "")), "newsctl ended"
+        if way == "newsctl":
+            p.send_signal(signal.SIGINT)
+            p.wait(30)
+        s.stop()
+        if way == "site":
+            assert p.wait(30) == 1
+        p.communicate()
+    assert s.log_text().count("import: <") < 50, "each try in the log of a site whose disk is full"
+
+
 if __name__ == "__main__":
-    main([who_started_it_hears_when_it_serves, a_file_that_is_being_edited_does_not_keep_the_operator_out, what_was_mistyped_is_told, a_line_is_found_in_the_mail_that_it_came_in,
+    main([an_import_that_waits_for_the_disk_ends_with_the_site_and_with_newsctl, who_started_it_hears_when_it_serves, a_file_that_is_being_edited_does_not_keep_the_operator_out, what_was_mistyped_is_told, a_line_is_found_in_the_mail_that_it_came_in,
           no_file_of_the_site_gets_a_number_that_the_log_is_written_to, an_answer_that_could_not_be_written_is_no_success,
           what_waits_for_a_restart_is_told_until_there_is_one, a_feeder_that_is_just_being_started_stands_a_reload])
