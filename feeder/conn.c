@@ -22,6 +22,7 @@
 #define OUT_MOST       (1u << 20)          /* more waits until the peer has read         */
 #define OUT_LOW        (256u << 10)
 #define CONNECT_US     (30 * INT64_C(1000000))
+#define QUIT_US        (5 * INT64_C(1000000))
 #define STRANGERS_MOST 50
 #define QUOTE_MOST     160
 #define WINDOW_FIRST   16
@@ -495,6 +496,10 @@ void conn_tick(struct conn *c, int64_t now_us)
     int64_t most = c->peer->conf->reply_time_us;
     struct work *w = TAILQ_FIRST(&c->away);
 
+    if (c->state == CONN_CLOSING && now_us - c->opened_us > QUIT_US) {
+        conn_close(c, "closed", false);       /* its 205 is not worth waiting for */
+        return;
+    }
     if (!conn_ready(c)) {
         if (now_us - c->opened_us > (c->state == CONN_CONNECTING && CONNECT_US < most ? CONNECT_US : most))
             too_silent(c);

@@ -28,6 +28,8 @@ static void ready(struct conn *c, enum conn_state state)
     c->state = state;
     c->was_ready = true;
     c->peer->dead_us = 0;
+    if (c->peer->n_conns > 1)
+        c->peer->more_wait_us = 0;
     tls_facts(c->stream, &f);
     log_msg(LOG_NOTICE, "%s: connected to %s, %s%s%s%s", c->peer->name, c->address,
             state == CONN_STREAM ? "streaming" : state == CONN_IHAVE ? "IHAVE" : "POST", f.on ? ", " : "", f.on ? f.protocol : "",

@@ -126,6 +126,7 @@ struct peer {
     struct dial *dial;                /* a question to the name service, away               */
     unsigned n_dials;                 /* which of its addresses is next                     */
     int64_t  next_try_us, wait_us;
+    int64_t  more_try_us, more_wait_us;   /* the same for one more beside those that stand  */
     int64_t  dead_us;                 /* since when nothing could be said to it; 0: it answers */
     bool     paused;
     unsigned nonsense;                /* articles set aside since something was settled     */

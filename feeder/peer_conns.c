@@ -3,6 +3,9 @@
  *     work waits ─▶ name service (on the lane) ─▶ connect ─▶ ... ─▶ gone
  *         ▲                                                      │ trouble
  *         └─────────── pause: 1 s, 2 s, 4 s ... 5 min ◀──────────┘
+ *
+ * One more connection that the peer will not have, while others stand, is no
+ * trouble of these: it has a pause of its own, of 1 min, 2 min ... 1 h.
  */
 #include "feeder/peer_conns.h"
 
@@ -19,6 +22,8 @@
 
 #define SECOND       INT64_C(1000000)
 #define WAIT_MOST    (300 * SECOND)
+#define MORE_LEAST   (60 * SECOND)
+#define MORE_MOST    (3600 * SECOND)
 #define SHORT_LIFE   SECOND               /* a connection that ends sooner is trouble       */
 #define IDLE_EXTRA   (60 * SECOND)        /* all connections but the last                   */
 #define IDLE_LAST    (600 * SECOND)
@@ -30,16 +35,32 @@ void peer_error(struct peer *p, const char *what)
     p->last_error_us = clock_now_us();
 }
 
-/* Wait before the next try: twice as long as the last time, give or take a fifth. */
-static void back_off(struct peer *p)
+/* Twice as long as the last time; when that will be over, give or take a fifth. */
+static int64_t longer(int64_t *wait_us, int64_t least, int64_t most)
 {
     uint8_t r;
 
     random_bytes(&r, 1);
+    *wait_us = *wait_us == 0 ? least : *wait_us * 2 < most ? *wait_us * 2 : most;
+    return clock_mono_us() + *wait_us * (206 + r * 100 / 255) / 256;
+}
+
+static void back_off(struct peer *p)
+{
     if (p->dead_us == 0 && p->n_conns == 0)
         p->dead_us = clock_now_us();
-    p->wait_us = p->wait_us == 0 ? SECOND : p->wait_us * 2 < WAIT_MOST ? p->wait_us * 2 : WAIT_MOST;
-    p->next_try_us = clock_mono_us() + p->wait_us * (206 + r * 100 / 255) / 256;
+    p->next_try_us = longer(&p->wait_us, SECOND, WAIT_MOST);
+}
+
+/* A connection did not come to its first answer. */
+static void not_reached(struct peer *p, const char *why)
+{
+    p->n_dials++;                             /* another address after each failure */
+    peer_error(p, why);
+    if (p->n_conns > 0)
+        p->more_try_us = longer(&p->more_wait_us, MORE_LEAST, MORE_MOST);
+    else
+        back_off(p);
 }
 
 void peer_up(struct peer *p)
@@ -57,9 +78,7 @@ static void open_one(const struct net_addr *to, const struct net_addr *from, con
 
     p->dial = NULL;
     if (c == NULL) {
-        p->n_dials += to != NULL;             /* another address after each failure */
-        peer_error(p, to != NULL ? e.text : why);
-        back_off(p);
+        not_reached(p, to != NULL ? e.text : why);
         return;
     }
     TAILQ_INSERT_TAIL(&p->conns, c, link);
@@ -97,7 +116,7 @@ static bool want_connection(const struct peer *p)
     if (p->n_conns > 0 && (!all_ready(p) || waiting(p) <= (size_t)p->conf->window))
         return false;
     now = clock_mono_us();
-    return now >= p->next_try_us && now >= p->hold_us;
+    return now >= p->next_try_us && now >= p->hold_us && (p->n_conns == 0 || now >= p->more_try_us);
 }
 
 void peer_conns_run(struct peer *p)
@@ -127,8 +146,8 @@ void peer_conns_tick(struct peer *p)
 
 void peer_conns_now(struct peer *p)
 {
-    p->wait_us = 0;
-    p->next_try_us = 0;
+    p->wait_us = p->more_wait_us = 0;
+    p->next_try_us = p->more_try_us = 0;
 }
 
 void peer_conns_close(struct peer *p, const char *why)
@@ -143,14 +162,13 @@ void peer_conns_close(struct peer *p, const char *why)
 
 void peer_conn_gone(struct peer *p, struct conn *c, const char *why, bool trouble)
 {
-    bool was_ready = conn_ready(c);
-
     TAILQ_REMOVE(&p->conns, c, link);
     p->n_conns--;
     if (!trouble && c->state != CONN_CLOSING && clock_mono_us() - c->opened_us < SHORT_LIFE)
         trouble = true;
-    if (trouble) {
-        p->n_dials += !was_ready;
+    if (trouble && (!c->was_ready || (c->answers == 0 && p->n_conns > 0))) {
+        not_reached(p, why);
+    } else if (trouble) {
         peer_error(p, why);
         back_off(p);
     }

@@ -415,6 +415,39 @@ def what_was_deferred_comes_in_the_order_that_it_had():
     p.close()
 
 
+def one_with_connections_enough_is_left_in_peace():
+    """It takes one connection; a slow one, so that another is wanted all the time."""
+    for late in (False, True):
+        def bad(p, s, late=late):
+            p.tries += 1
+            if p.tries > 1 and not late:
+                s.sendall(b"400 too many connections\r\n")
+                return
+            c = greet(s)
+            if p.tries > 1:
+                c.line()
+                c.say("400 too many connections")
+                return
+            while True:
+                w = c.line().split()
+                if w[0] == "TAKETHIS":
+                    c.article()
+                    p.take(w[1])
+                    time.sleep(0.02)
+                c.say(("239 " if w[0] == "TAKETHIS" else "238 ") + w[1])
+        p = Bad(bad, 1000)
+        p.tries = 0
+        s = site_for(p, connections="4", window="16")
+        c, n = s.client(), 300
+        for _ in range(n):
+            assert c.takethis(*make_article()).startswith("239")
+        wait_for("all articles", lambda: len(p.got) == n)
+        most = 4 if late else 2                       # the next may be on its way when one hears its 400
+        assert p.tries <= most, "it was asked for another connection %d times" % (p.tries - 1)
+        s.stop()
+        p.close()
+
+
 # --- what is not said, and what ends ---
 
 def one_article_that_ends_the_connection_each_time_does_not_stop_the_others():
@@ -614,7 +647,7 @@ if __name__ == "__main__":
           replies_to_what_was_not_asked_are_counted_and_then_too_many, a_reply_twice_does_no_harm,
           a_reply_without_the_id_ends_the_connection, yes_to_what_was_only_asked_about_is_not_believed,
           one_that_streams_no_more_gets_the_rest_by_ihave, trouble_of_its_own_is_later,
-          what_was_deferred_comes_in_the_order_that_it_had,
+          what_was_deferred_comes_in_the_order_that_it_had, one_with_connections_enough_is_left_in_peace,
           one_article_that_is_never_answered_does_not_stop_the_others,
           one_article_that_ends_the_connection_each_time_does_not_stop_the_others, a_silent_peer_is_given_up,
           one_who_reads_nothing_is_given_up_and_holds_little_memory, cut_in_the_middle_of_an_article,
