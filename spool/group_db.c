@@ -182,12 +182,13 @@ static struct entry *entry_for(struct groups *g, const struct group_facts *f)
 
 static void make_group(struct entry *e, const struct group_facts *f)
 {
-    uint64_t floor = floor_of_name(e);
+    /* nor does its high mark fall, for readers that know it (RFC 3977 6.1.1.2) */
+    uint64_t floor = floor_of_name(e), high = f->high > floor - 1 ? f->high : floor - 1;
 
     if (!e->there)
-        e->row = (struct marks){ .low = f->low > 0 ? f->low : 1, .high = f->high, .floor = floor };
+        e->row = (struct marks){ .low = f->low > 0 ? f->low : 1, .high = high, .floor = floor };
     else                                   /* emptied by a rebuild: here it is again */
-        raise_high(e, f->high);
+        raise_high(e, high);
     /* none of those numbers is here: they were elsewhere, or are no more */
     if (e->row.count == 0)
         e->row.low = e->row.high + 1;
