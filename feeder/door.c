@@ -298,10 +298,11 @@ static void why(struct door *d, struct whom unused, char **word, struct buf *out
         rpc_error(out, NO_PEER, word[1]);
         return;
     }
-    if (span_u64(span_of(word[0]), &seq) != 0 || seq == 0 || (reader = log_reader_new(d->f->log, seq, &e)) == NULL) {
+    if (span_u64(span_of(word[0]), &seq) != 0 || seq == 0) {
         rpc_error(out, "%s: a sequence number is wanted (newsctl log list)", word[0]);
         return;
     }
+    reader = log_reader_new(d->f->log, seq);
     if ((rc = log_reader_next(reader, &r, &pos, &e)) != 1 || r.seq != seq) {
         rpc_error(out, "record %s: %s", word[0], rc < 0 ? e.text : "not in the log");
     } else {

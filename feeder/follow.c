@@ -55,10 +55,8 @@ static void read_on(struct follow *l)
     struct err e;
     int rc = 1;
 
-    if (l->reader == NULL && (l->reader = log_reader_new(l->f->log, l->f->live, &e)) == NULL) {
-        trouble(l, e.text);
-        return;
-    }
+    if (l->reader == NULL)
+        l->reader = log_reader_new(l->f->log, l->f->live);
     for (int i = 0; i < RECORDS_A_TURN && (rc = log_reader_next(l->reader, &r, &pos, &e)) == 1; i++)
         deliver(l, &r, &pos);
     if (rc < 0) {

@@ -235,8 +235,8 @@ static void catch_up(struct peer *p)
     struct err e = { 0 };
     int rc = 1;
 
-    if (p->reader == NULL && (p->reader = log_reader_new(p->f->log, p->next, &e)) == NULL)
-        rc = -1;
+    if (p->reader == NULL)
+        p->reader = log_reader_new(p->f->log, p->next);
     for (int i = 0; rc == 1 && i < READ_MOST && !queue_full(p) && p->next < p->f->live; i++) {
         if ((rc = log_reader_next(p->reader, &r, &pos, &e)) == 1 && too_young(p, &r)) {
             log_reader_free(&p->reader);

@@ -288,12 +288,10 @@ static void tell(struct peer *p, const struct exception *x, const char *why)
 /* The record of an exception whose place is not known (it was loaded from disk). */
 static enum shelf_got look_up(struct peer *p, struct exception *x, struct err *e)
 {
-    struct log_reader *reader = log_reader_new(p->f->log, x->seq, e);
+    struct log_reader *reader = log_reader_new(p->f->log, x->seq);
     struct record r;
     int rc;
 
-    if (reader == NULL)
-        return SHELF_FAILED;
     rc = log_reader_next(reader, &r, &x->pos, e);
     log_reader_free(&reader);
     if (rc == 0)

@@ -177,8 +177,7 @@ static int replay_published(struct store *s, struct replay *r, uint64_t from, st
 
     if (from > to)
         return 0;
-    if ((in = log_reader_new(s->ix.log, from, e)) == NULL)
-        return -1;
+    in = log_reader_new(s->ix.log, from);
     while (log_reader_seq(in) <= to && (rc = log_reader_next(in, &rec, &pos, e)) == 1)
         if ((rc = replay_add(r, &rec, &pos, e)) != 0)
             break;

@@ -70,8 +70,7 @@ static int begin(struct newnews *n)
 
     if (artlog_seq_at(log, n->since_us, &seq, &n->t.e) != 0)
         return -1;
-    if ((n->reader = log_reader_new(log, seq, &n->t.e)) == NULL)
-        return -1;
+    n->reader = log_reader_new(log, seq);
     buf_puts(&n->t.out, "230 List of new articles follows\r\n");
     n->t.begun = true;
     return 0;

@@ -255,10 +255,7 @@ void control_log_list(struct request *r)
         rpc_error(&r->out, "a sequence number and a count are wanted");
         return;
     }
-    if ((reader = log_reader_new(log, from, &e)) == NULL) {
-        rpc_error(&r->out, "%s", e.text);
-        return;
-    }
+    reader = log_reader_new(log, from);
     rpc_fields(&r->out, "C", "arrived", "sequence", "kind", "octets", "source", "numbers", "message-id", NULL);
     while (count-- > 0 && !r->gone && (rc = log_reader_next(reader, &rec, &pos, &e)) == 1) {
         put_record(r, &rec, &pos);

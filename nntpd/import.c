@@ -354,13 +354,11 @@ static int export_all(struct export *x, progress_fn *progress, void *arg, struct
 {
     struct artlog *l = store_log(x->s);
     uint64_t first = artlog_first_seq(l), last = artlog_published(l);
-    struct log_reader *in = log_reader_new(l, first, e);
+    struct log_reader *in = log_reader_new(l, first);
     struct log_pos pos;
     struct record r;
     int rc = 0;
 
-    if (in == NULL)
-        return -1;
     while (log_reader_seq(in) <= last && (rc = log_reader_next(in, &r, &pos, e)) == 1) {
         if ((rc = export_record(x, &r, e)) != 0)
             break;

@@ -92,7 +92,7 @@ static const char *day(int64_t us, char out[40])
 void outside_clock(struct artlog *log, int64_t now_us, struct buf *told)
 {
     uint64_t seq = artlog_published(log);
-    struct log_reader *last = seq > 0 ? log_reader_new(log, seq, NULL) : NULL;
+    struct log_reader *last = seq > 0 ? log_reader_new(log, seq) : NULL;
     char now_text[40], last_text[40];
     struct log_pos pos;
     struct record r;

@@ -108,11 +108,11 @@ static int key_read(struct store *s, struct err *e)
 int store_key_fits(struct store *s, struct err *e)
 {
     uint64_t last = artlog_published(s->ix.log), first = artlog_first_seq(s->ix.log);
-    struct log_reader *in = log_reader_new(s->ix.log, last > first + KEY_RECORDS ? last - KEY_RECORDS : first, e);
+    struct log_reader *in = log_reader_new(s->ix.log, last > first + KEY_RECORDS ? last - KEY_RECORDS : first);
     struct log_pos pos;
     struct record r;
     bool seen = false, fits = true;
-    int rc = in != NULL ? 1 : -1;
+    int rc = 1;
 
     while (!seen && rc > 0 && (rc = log_reader_next(in, &r, &pos, e)) == 1)
         if (r.kind == RECORD_ARTICLE && (r.flags & (RECORD_GONE | RECORD_DAMAGED)) == 0 && r.msgid.len > 0) {
@@ -121,8 +121,7 @@ int store_key_fits(struct store *s, struct err *e)
             seen = true;
             fits = memcmp(key.b, r.key.b, sizeof key.b) == 0;
         }
-    if (in != NULL)
-        log_reader_free(&in);
+    log_reader_free(&in);
     if (!fits)
         return err_set(e, "%s/key is not the key that the log was written with: no article would be known; "
                        "put the right one back from a backup", s->dir);

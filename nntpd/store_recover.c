@@ -52,13 +52,11 @@ static int on_nothing(const struct record *r, const struct log_pos *pos, void *a
 static int apply_all(struct store *s, struct walk *w, struct err *e)
 {
     uint64_t last = artlog_next_seq(s->ix.log) - 1, first = artlog_first_seq(s->ix.log);
-    struct log_reader *in = log_reader_new(s->ix.log, first, e);
+    struct log_reader *in = log_reader_new(s->ix.log, first);
     struct log_pos pos;
     struct record rec;
     int rc;
 
-    if (in == NULL)
-        return -1;
     w->done = 0;
     w->total = last + 1 - first;
     while ((rc = log_reader_next(in, &rec, &pos, e)) == 1) {

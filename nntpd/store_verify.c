@@ -223,13 +223,11 @@ static int walk_log(struct verify *v, progress_fn *progress, void *arg, struct e
 {
     struct artlog *l = v->s->ix.log;
     uint64_t first = artlog_first_seq(l), last = artlog_published(l);
-    struct log_reader *in = log_reader_new(l, first, e);
+    struct log_reader *in = log_reader_new(l, first);
     struct log_pos pos;
     struct record r;
     int rc = 0;
 
-    if (in == NULL)
-        return -1;
     while (rc >= 0 && log_reader_seq(in) <= last && (rc = log_reader_next(in, &r, &pos, e)) != 0) {
         if (rc < 0) {
             fault(v, "%s", e->text);              /* a damaged header: the rest of the segment cannot be told */

@@ -104,8 +104,9 @@ int  artlog_punch(struct artlog *l, const struct log_pos *pos, struct err *e);
 
 /* Follow the log from the record 'seq' on.  A reader belongs to one thread.
  * log_reader_next: 1 and *r (valid until the next call), 0 nothing more up to artlog_published, -1 trouble (it may be called again).
- * Missing segments are stepped over; data that is gone is told as RECORD_GONE. */
-struct log_reader *log_reader_new(struct artlog *l, uint64_t seq, struct err *e);
+ * Missing segments are stepped over; data that is gone is told as RECORD_GONE.
+ * log_reader_new only notes where to begin, so it cannot fail. */
+struct log_reader *log_reader_new(struct artlog *l, uint64_t seq);
 int  log_reader_next(struct log_reader *r, struct record *rec, struct log_pos *pos, struct err *e);
 /* After trouble that does not go away (a damaged header): go on with the next segment.
  * 1 done, 0 there is none yet, -1 trouble. */

@@ -40,11 +40,10 @@ struct log_reader {
     struct record_number numbers[RECORD_NUMBERS_MAX];
 };
 
-struct log_reader *log_reader_new(struct artlog *l, uint64_t seq, struct err *e)
+struct log_reader *log_reader_new(struct artlog *l, uint64_t seq)
 {
     struct log_reader *r = xcalloc(1, sizeof *r);
 
-    (void)e;
     r->l = l;
     r->seq = seq > 0 ? seq : 1;
     r->check_data = true;
@@ -334,7 +333,7 @@ int artlog_seq_at(struct artlog *l, int64_t arrived_us, uint64_t *seq, struct er
         return -1;
     if (s == NULL)
         return 0;
-    r = log_reader_new(l, s->head.first_seq, e);
+    r = log_reader_new(l, s->head.first_seq);
     r->check_data = false;
     segment_put(s);
     while ((rc = log_reader_next(r, &rec, &pos, e)) > 0 && rec.arrived_us < arrived_us)

@@ -93,7 +93,7 @@ static void follow(const char *name)
         int64_t start = clock_mono_us();
         double n = 0, bytes = 0, us;
 
-        r = log_reader_new(l, 1, &e);
+        r = log_reader_new(l, 1);
         while (log_reader_next(r, &rec, &pos, &e) == 1)
             n++, bytes += pos.size;
         us = (double)(clock_mono_us() - start);

@@ -192,7 +192,7 @@ MAYBE_UNUSED static void all_stored(const char *dir, const struct feed *f, bool 
             assert_int_equal(kit_tag(r.data), i);
         }
     artlog_publish(l, artlog_next_seq(l) - 1);
-    in = log_reader_new(l, 1, &e);
+    in = log_reader_new(l, 1);
     while (log_reader_next(in, &r, &pos, &e) == 1) {
         if (r.kind == RECORD_SNAPSHOT)
             continue;

@@ -71,7 +71,7 @@ static void wait_for_keeper(bool (*done)(void))
 /* Published records of the kind; of FORGET, the day of the last one. */
 static unsigned records_of_kind(enum record_kind kind, uint32_t *day)
 {
-    struct log_reader *in = log_reader_new(s->ix.log, 1, NULL);
+    struct log_reader *in = log_reader_new(s->ix.log, 1);
     struct log_pos pos;
     struct record r;
     struct err e;

@@ -191,7 +191,7 @@ static void apply_all_again(struct store *s)
 {
     struct replay *r = replay_new(&s->ix);
     struct err e = { 0 };
-    struct log_reader *in = log_reader_new(s->ix.log, artlog_first_seq(s->ix.log), &e);
+    struct log_reader *in = log_reader_new(s->ix.log, artlog_first_seq(s->ix.log));
     struct log_pos pos;
     struct record rec;
 

@@ -98,7 +98,7 @@ static void a_reader_follows_over_segments_and_stops_at_the_published(void **sta
     uint64_t last = 0;
 
     (void)state;
-    in = log_reader_new(l, 1, &e);
+    in = log_reader_new(l, 1);
     assert_int_equal(follow(in, 0), 0);
     for (unsigned i = 0; i < 100; i++) {
         kit_put(l, 1 + i * 5, 5, 500);
@@ -131,7 +131,7 @@ static int rename_and_look(const char *from, const char *to)
     int rc = rename(from, to);
 
     if (rc == 0 && looked_at != NULL) {
-        struct log_reader *in = log_reader_new(looked_at, 1 << 20, NULL);
+        struct log_reader *in = log_reader_new(looked_at, 1 << 20);
         struct log_pos pos;
         struct record r;
         struct err e;
@@ -163,7 +163,7 @@ static void a_reader_that_opens_a_new_segment_first_is_no_harm(void **state)
     }
     assert_true(looks > 10);
     artlog_publish(looked_at, artlog_next_seq(looked_at) - 1);
-    in = log_reader_new(looked_at, 1, &e);
+    in = log_reader_new(looked_at, 1);
     assert_int_equal(follow(in, 0), 500);
     log_reader_free(&in);
     artlog_close(&looked_at);
@@ -182,7 +182,7 @@ static void a_reader_starts_at_any_record(void **state)
         kit_put(l, 1 + i * 100, 100, 10);
     end = artlog_next_seq(l);
     for (uint64_t seq = 1; seq < end; seq += seq < 20 ? 1 : 61) {
-        struct log_reader *in = log_reader_new(l, seq, &e);
+        struct log_reader *in = log_reader_new(l, seq);
         struct record r;
         struct log_pos pos;
 
@@ -208,8 +208,7 @@ static void a_second_process_follows(void **state)
     assert_int_equal(pipe(go), 0);
     if ((child = fork()) == 0) {
         struct artlog *f = kit_log(dir, 20000, false);
-        struct err e = { 0 };
-        struct log_reader *in = log_reader_new(f, 1, &e);
+        struct log_reader *in = log_reader_new(f, 1);
         uint64_t last = 0;
 
         close(go[1]);
@@ -254,7 +253,7 @@ static void missing_segments_are_stepped_over(void **state)
         }
     artlog_close(&l);
     l = kit_log(dir, 5000, false);
-    in = log_reader_new(l, 1, &e);
+    in = log_reader_new(l, 1);
     while (log_reader_next(in, &r, &pos, &e) == 1) {
         assert_true(r.seq > last_seq);
         last_seq = r.seq;
@@ -265,7 +264,7 @@ static void missing_segments_are_stepped_over(void **state)
     assert_true(seen[1] == 0 && seen[2] == 0 && seen[3] == 6 && seen[10] == 0 && seen[12] == 6 && seen[30] == 6);
     assert_int_equal(artlog_first_seq(l), 13);
     log_reader_free(&in);
-    in = log_reader_new(l, 56, &e);                  /* within segment 10 */
+    in = log_reader_new(l, 56);                  /* within segment 10 */
     assert_int_equal(log_reader_next(in, &r, &pos, &e), 1);
     assert_int_equal(pos.segment, 12);
     log_reader_free(&in);
@@ -291,7 +290,7 @@ static void punched_data_is_told_as_gone(void **state)
     kit_put(l, 4, 2, 20000);
     assert_int_equal(artlog_punch(l, &pos, &e), 0);
     assert_int_equal(artlog_punch(l, &pos, &e), 0);
-    in = log_reader_new(l, 2, &e);
+    in = log_reader_new(l, 2);
     for (uint64_t tag = 1; tag <= 5; tag++) {
         assert_int_equal(log_reader_next(in, &r, &at, &e), 1);
         assert_int_equal(kit_tag(r.data), tag == 3 ? 0 : tag);
@@ -324,7 +323,7 @@ static void damaged_data_does_not_stop_a_reader_a_damaged_header_can_be_skipped(
     kit_put(l, 7, 2, 1000);
     assert_true((fd = open(path, O_RDWR)) >= 0);
     assert_int_equal(pwrite(fd, "XYZ", 3, (off_t)pos.offset + 600), 3);
-    in = log_reader_new(l, 2, &e);
+    in = log_reader_new(l, 2);
     assert_int_equal(log_reader_next(in, &r, &at, &e), 1);
     assert_int_equal(r.flags, RECORD_GONE | RECORD_DAMAGED);
     assert_int_equal(r.data.n, 0);
@@ -332,7 +331,7 @@ static void damaged_data_does_not_stop_a_reader_a_damaged_header_can_be_skipped(
     assert_int_equal(kit_tag(r.data), 2);
     assert_int_equal(pwrite(fd, "XYZ", 3, (off_t)(at.offset + at.size) + 50), 3);
     log_reader_free(&in);                        /* it has read on already */
-    in = log_reader_new(l, r.seq + 1, &e);
+    in = log_reader_new(l, r.seq + 1);
     assert_int_equal(log_reader_next(in, &r, &at, &e), -1);
     assert_int_equal(log_reader_next(in, &r, &at, &e), -1);
     assert_int_equal(log_reader_skip(in, &e), 1);
@@ -366,20 +365,20 @@ static void a_record_that_is_cut_short_is_no_end_of_its_segment(void **state)
         assert_int_equal(artlog_sync(l, &e), 0);
         kit_put(l, 5, 4, 1000);
         assert_true((fd = open(path, O_RDWR)) >= 0);
-        in = log_reader_new(l, 2, &e);
+        in = log_reader_new(l, 2);
         assert_int_equal(log_reader_next(in, &r, &at, &e), 1);
         log_reader_free(&in);
         if (way == 0)
             assert_int_equal(pwrite(fd, "\x7f", 1, (off_t)(at.offset + at.size) + 27), 1);     /* of data's length */
         else
             assert_int_equal(ftruncate(fd, (off_t)(at.offset + at.size) + 200), 0);
-        in = log_reader_new(l, 2, &e);
+        in = log_reader_new(l, 2);
         assert_int_equal(log_reader_next(in, &r, &at, &e), 1);
         assert_int_equal(log_reader_next(in, &r, &at, &e), -1);
         assert_int_equal(log_reader_next(in, &r, &at, &e), -1);
         assert_int_equal(log_reader_seq(in), 3);
         log_reader_free(&in);
-        in = log_reader_new(l, 4, &e);           /* walking over it */
+        in = log_reader_new(l, 4);           /* walking over it */
         assert_int_equal(log_reader_next(in, &r, &at, &e), -1);
         log_reader_free(&in);
         close(fd);
@@ -407,7 +406,7 @@ static void a_time_finds_the_first_record_that_arrived_then(void **state)
         struct log_pos pos;
 
         assert_int_equal(artlog_seq_at(l, (int64_t)tag * 1000, &seq, &e), 0);
-        in = log_reader_new(l, seq, &e);
+        in = log_reader_new(l, seq);
         assert_int_equal(log_reader_next(in, &r, &pos, &e), 1);
         if (r.kind == RECORD_SNAPSHOT)
             assert_int_equal(log_reader_next(in, &r, &pos, &e), 1);
@@ -442,7 +441,7 @@ static void every_segment_begins_with_a_snapshot_durable_before_its_records(void
     for (unsigned i = 0; i < 10; i++)
         kit_put(l, 1 + i * 3, 3, 1000);
     assert_int_equal(made, 10);
-    in = log_reader_new(l, 1, &e);
+    in = log_reader_new(l, 1);
     while (log_reader_next(in, &r, &pos, &e) == 1) {
         assert_int_equal(r.kind == RECORD_SNAPSHOT, pos.offset == 64);
         if (r.kind == RECORD_SNAPSHOT) {

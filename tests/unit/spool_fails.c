@@ -245,7 +245,7 @@ static void a_failing_read_is_told_and_the_reader_goes_on(void **state)
     disk.ops.pread = some_pread;
     for (bad_read = 1; bad_read == 1 || reads >= bad_read; bad_read++) {
         struct err e = { 0 };
-        struct log_reader *in = log_reader_new(l, 1, &e);
+        struct log_reader *in = log_reader_new(l, 1);
         uint64_t told = 0;
         unsigned troubles = 0;
         int rc;

@@ -52,7 +52,7 @@ static void goes_on_after(struct small *s, uint64_t expect_last, const char *wha
     artlog_end(l, &pos);
     assert_int_equal(kit_file_size(s->seg[2]), pos.offset);
     kit_put(l, expect_last + 1, 2, 50);
-    in = log_reader_new(l, 1, &e);
+    in = log_reader_new(l, 1);
     while (log_reader_next(in, &r, &pos, &e) == 1)
         if (r.kind == RECORD_ARTICLE && kit_tag(r.data) != ++tag)
             fail_msg("%s %llu: tag %llu instead of %llu", what, (unsigned long long)at,
@@ -78,7 +78,7 @@ static void a_file_cut_at_every_byte_keeps_the_whole_records(void **state)
     small_log(&s, "cut");
     size = kit_file_size(s.seg[2]);
     l = kit_log_recovered(s.dir, 8000, &t);
-    in = log_reader_new(l, s.applied + 1, &e);
+    in = log_reader_new(l, s.applied + 1);
     ends[0] = s.end.offset;
     for (int i = 1; i <= 4; i++) {
         assert_int_equal(log_reader_next(in, &r, &pos, &e), 1);
@@ -251,7 +251,7 @@ static void data_that_was_durable_is_told_as_gone_a_torn_batch_is_cut(void **sta
     small_log(&s, "zeroed");
     kit_copy(s.seg[2], whole);
     l = kit_log_recovered(s.dir, 8000, &t);
-    in = log_reader_new(l, s.applied + 1, &e);
+    in = log_reader_new(l, s.applied + 1);
     for (int i = 1; i <= 4; i++) {
         assert_int_equal(log_reader_next(in, &r, &pos, &e), 1);
         data[i] = pos.offset + 128 + 12 + 3;
@@ -315,7 +315,7 @@ static void a_log_that_ends_early_goes_on_above_what_was_applied(void **state)
         assert_int_equal(kit_recover(l, s.applied, end, &t, &e), 4);
         assert_true(!t.behind && t.first_tag == 500 && t.snapshots == 1);
         artlog_publish(l, artlog_next_seq(l) - 1);
-        in = log_reader_new(l, s.applied, &e);
+        in = log_reader_new(l, s.applied);
         while (log_reader_next(in, &r, &place, &e) == 1)
             first_new = first_new == 0 && kit_tag(r.data) >= 500 ? r.seq : first_new;
         assert_int_equal(first_new, s.applied + 2);
@@ -378,7 +378,7 @@ static void zeros_ahead_are_no_part_of_the_log(void **state)
     kit_put(l, 1, 3, 100);
     artlog_end(l, &end);
     assert_true(kit_file_size(seg[1]) > end.offset);
-    in = log_reader_new(l, 1, &e);
+    in = log_reader_new(l, 1);
     artlog_publish(l, 100);                      /* more than there is, as after a power cut with fsync never */
     while (log_reader_next(in, &r, &pos, &e) == 1)
         n++;
