@@ -11,7 +11,6 @@
  *   peer A [ADDRESS]            connect, and pass over a greeting 200 or 201
  *   reader R [ADDRESS]          the same           connect X ADDRESS   the greeting is expected by the script
  *   A> TEXT                     send a line        A>| TEXT         the same without its end
- *   A> @NAME                    send tests/data/articles/NAME (wire form) and the final dot
  *   A> { ... }                  send the lines between, and the final dot
  *   A< TEXT                     the next line is TEXT; TEXT* begins so; ~REGEX; ... passes over a block
  *   feed A <id> GROUPS [TEXT]   TAKETHIS with a small article (TEXT is its subject), and its 239
@@ -77,28 +76,22 @@ static struct span block(struct script *s, struct span end)
 /* --- what a client does ------------------------------------------------ */
 
 /* An article's lines end in CRLF, whatever they end in here. */
-static void add_lines(struct buf *out, struct span text, bool expanding)
+static void add_lines(struct buf *out, struct span text)
 {
     struct span line;
 
     while (text.n > 0 && span_next(&text, '\n', &line)) {
-        if (expanding) {
-            expand(out, line);
-        } else {
-            if (line.n > 0 && line.p[line.n - 1] == '\r')
-                line.n--;
-            buf_add_span(out, line);
-        }
+        expand(out, line);
         buf_puts(out, "\r\n");
     }
     buf_puts(out, ".\r\n");
 }
 
-/* tests/data/FOLDER NAME, for the caller to free. */
-static char *data_file(const char *folder, struct span name, size_t *n)
+/* tests/data/NAME, for the caller to free. */
+static char *data_file(struct span name, size_t *n)
 {
     const char *root = getenv("FRESHET_ROOT");
-    char *path = xasprintf("%s/tests/data/%s%.*s", root != NULL ? root : ".", folder, SPAN_F(name)), *text;
+    char *path = xasprintf("%s/tests/data/%.*s", root != NULL ? root : ".", SPAN_F(name)), *text;
 
     if ((text = disk_slurp(path, ARTICLE_MOST, n)) == NULL)
         site_fault("%s: %s", path, strerror(errno));
@@ -106,23 +99,12 @@ static char *data_file(const char *folder, struct span name, size_t *n)
     return text;
 }
 
-static void add_file(struct buf *out, struct span name)
-{
-    size_t n;
-    char *text = data_file("articles/", name, &n);
-
-    add_lines(out, (struct span){ text, n }, false);
-    free(text);
-}
-
 static void send_line(struct script *s, struct client *c, struct span text)
 {
     struct buf out = { 0 };
 
-    if (text.n > 1 && text.p[0] == '@') {
-        add_file(&out, span_from(text, 1));
-    } else if (span_eq(text, SPAN("{"))) {
-        add_lines(&out, block(s, SPAN("}")), true);
+    if (span_eq(text, SPAN("{"))) {
+        add_lines(&out, block(s, SPAN("}")));
     } else {
         expand(&out, text);
         buf_puts(&out, "\r\n");
@@ -246,7 +228,7 @@ static void do_copy(struct script *s, struct span rest)
     size_t n;
 
     (void)s;
-    text = data_file("", word, &n);
+    text = data_file(word, &n);
     if (disk_replace(kit_path("%s", name), text, n, 0600) != 0)
         site_fault("copy %s: %s", name, strerror(errno));
     free(text);
