@@ -4,8 +4,9 @@
  * To add a command: a row here, a handler in the family's cmd_*.c, a row in
  * doc/protocol.md, a script in tests/session.
  *
- * RFC 3977 3.2.1: "an optional command that is not implemented" is 500, not 502
- * or 503 (those say that it exists), and no capability names it.
+ * RFC 3977 3.2.1: "an optional command that is not implemented" (here: a login where
+ * nobody needs one) is 500, not 502 or 503 (those say that it exists), and no
+ * capability names it.
  */
 #include "nntpd/command.h"
 
@@ -37,7 +38,7 @@ static const struct command command_rows[] = {
       "[number|<message-id>]", "is it there?", NULL },
     { "OVER",        cmd_over,             0, 1, CMD_READ | CMD_GROUP,   0, 0, "OVER MSGID",
       "[range|<message-id>]", "overview lines", NULL },
-    { "XOVER",       cmd_xover,            0, 1, CMD_READ | CMD_GROUP,   9, 0, NULL,
+    { "XOVER",       cmd_xover,            0, 1, CMD_READ | CMD_GROUP, NO_ID, 0, NULL,
       "[range]", "overview lines, the old way", NULL },
     { "HDR",         cmd_hdr,              1, 2, CMD_READ | CMD_GROUP,   1, 0, "HDR",
       "field [range|<message-id>]", "one header field", NULL },
@@ -49,9 +50,9 @@ static const struct command command_rows[] = {
       "newsgroup", "select a group", NULL },
     { "LISTGROUP",   cmd_listgroup,        0, 2, CMD_READ,               0, 0, NULL,
       "[newsgroup [range]]", "select a group and list its article numbers", NULL },
-    { "NEXT",        cmd_next,             0, 0, CMD_READ | CMD_GROUP,   9, 0, NULL,
+    { "NEXT",        cmd_next,             0, 0, CMD_READ | CMD_GROUP, NO_ID, 0, NULL,
       "", "to the next article", NULL },
-    { "LAST",        cmd_last,             0, 0, CMD_READ | CMD_GROUP,   9, 0, NULL,
+    { "LAST",        cmd_last,             0, 0, CMD_READ | CMD_GROUP, NO_ID, 0, NULL,
       "", "to the article before", NULL },
     { "POST",        cmd_post,             0, 0, CMD_POST,               0, 0, "POST",
       "", "post an article", NULL },
@@ -212,8 +213,6 @@ int command_denied(const struct command *row, const struct rights *r)
     const struct may now = { r->read.n > 0, r->post.n > 0, r->newnews, r->transit, r->streaming };
     int shut = row->flags & (CMD_READ | CMD_POST | CMD_TRANSIT | CMD_STREAM | CMD_NEWNEWS) & ~open_gates(&now), by_login, by_tls;
 
-    if (row->run == NULL && row->variants == NULL)
-        return 500;
     if (row->flags & CMD_LOGIN)
         return login_denied(row, r);
     if (shut == 0)

@@ -61,12 +61,14 @@ struct command_table {
     int         without;     /* row meant when no variant is named; -1: 501                      */
 };
 
+#define NO_ID UINT8_MAX              /* id_at: no argument may be a message-id                    */
+
 struct command {
     const char *name;        /* upper case                                                       */
-    cmd_fn     *run;         /* NULL: known by name, not built yet: 500, not advertised          */
+    cmd_fn     *run;         /* NULL: one of its variants runs                                   */
     uint8_t     min, max;    /* arguments (of a variant: after its name); max 255: any           */
     uint16_t    flags;
-    uint8_t     id_at;       /* with CMD_GROUP                                                   */
+    uint8_t     id_at;       /* with CMD_GROUP: which argument may be a message-id, or NO_ID     */
     uint16_t    wrong;       /* code for bad arguments; 0: 501                                   */
     const char *cap;         /* line of CAPABILITIES, or NULL; "LIST" is built from its variants */
     const char *args;        /* as HELP shows them                                               */
