@@ -4,7 +4,7 @@
  * Crash:    what disk_sync (or disk_sync_dir) has returned 0 for survives a
  *           power cut; nothing else is promised.
  * Tests:    disk_use() puts a simulated disk below the whole program; Berkeley
- *           DB's own calls are routed to it as well (lib/bdb).
+ *           DB's own calls are routed to it as well (lib/bdb_route).
  *
  * All functions return -1 with errno, as the system calls do; reads and
  * writes are whole (short ones are gone on with; a read returns fewer bytes

@@ -1,4 +1,4 @@
-/* inject.c - what a post must be (RFC 5537 3.5), in INN's order and words (INN.md 2.4).
+/* inject.c - what a post must be (RFC 5537 3.5), in INN's order and words.
  *
  * A proto-article is looked at more strictly than a relayed one: it can still
  * be mended by the one who wrote it.

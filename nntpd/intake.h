@@ -6,7 +6,8 @@
  *           their arguments, the group table and history's memory; what may
  *           wait goes to the lane.
  * Memory:   the article's bytes are given away with intake_new.
- * Standard: RFC 5537 3.5 (injecting), 3.6 (relaying); order of INN.md 2.3, 2.4.
+ * Standard: RFC 5537 3.5 (injecting), 3.6 (relaying); where they leave
+ *           the order of the checks open, it is INN's.
  */
 #ifndef NNTPD_INTAKE_H
 #define NNTPD_INTAKE_H

@@ -1,4 +1,4 @@
-/* intake_stages.c - what an article must be, in INN's order (INN.md 2.2, 2.3).
+/* intake_stages.c - what an article must be, in INN's order.
  *
  * These stages touch nothing but their argument and the rules.  Some faults are
  * found before the article's Message-ID is known to be one; then it is looked

@@ -63,8 +63,8 @@ void logins_counts(struct logins *l, struct logins_counts *c);
 /* Free a string that must not stay in memory. */
 void wipe(char **secret);
 
-/* login_program.c: ask the program, which gets 'time_us' and is ended when
- * 'stop' (a descriptor) becomes readable.  Blocks. */
+/* login_program.c: ask the program, which may take login-program-time and is ended
+ * early when 'stop' (a descriptor) becomes readable.  Blocks. */
 enum login_answer login_ask_program(struct login *g, int stop);
 
 #endif

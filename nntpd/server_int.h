@@ -1,4 +1,4 @@
-/* server_int.h - struct nntpd, between server.c, server_door.c and status.c. */
+/* server_int.h - struct nntpd, between server*.c, status.c and metrics.c. */
 #ifndef NNTPD_SERVER_INT_H
 #define NNTPD_SERVER_INT_H
 

@@ -2,8 +2,8 @@
  *
  * Threads:  a session lives and dies on one worker; what leaves it (a job of
  *           the lane, an intake, a submission) owns its data while away.
- * Memory:   an idle session a few kB; reading stops while more than out_high
- *           bytes of replies wait or 'slots' replies are unfinished.
+ * Memory:   an idle session a few kB; reading stops while more than OUT_HIGH
+ *           bytes of replies wait or SLOTS_MOST replies are unfinished (nntpd/sess.h).
  * Standard: RFC 3977 3.1, 3.5 (pipelining), RFC 4644.
  *
  * Replies have slots: each command takes one when it is read, fills it when it

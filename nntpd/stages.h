@@ -131,7 +131,7 @@ bool groups_add(struct intake *in, const struct group *g);
 /* intake_put.c */
 stage_fn stage_store;
 void intake_remember(struct intake *in, const char *why);   /* a RECORD_REFUSED; takes the claim */
-/* inject.c, inject_text.c, inject_head.c: posting, in the order of INN.md 2.4 */
+/* inject.c, inject_text.c, inject_head.c: posting, in INN's order */
 stage_fn stage_p_lines, stage_p_fields, stage_p_text, stage_p_groups, stage_p_values, stage_p_required, stage_p_body, stage_p_make;
 /* inject_text.c: lines of the block that end in LF alone get their CR */
 void inject_mend_ends(struct intake *in);

@@ -5,7 +5,7 @@
  *           questions on any thread.  Inside: the committer (numbers, appends,
  *           syncs) and the applier (database, publishing), see doc/threads.md.
  * Crash:    a submission told COMMIT_STORED survives a power cut.  store_open
- *           brings the indexes up to the log, with store/apply, in time
+ *           brings the indexes up to the log, with nntpd/apply, in time
  *           proportional to the tail.
  * Memory:   queue_bytes of articles at most wait inside; beyond it store_submit
  *           says "later".

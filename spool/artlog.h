@@ -60,7 +60,7 @@ int64_t artlog_recover(struct artlog *l, uint64_t applied, const struct log_pos 
 uint64_t artlog_cut(const struct artlog *l);   /* octets that artlog_recover cut off: tell the operator */
 
 /* Append a batch with one write.  Gives each record its seq and pos (record i's
- * data may come in pieces: see struct artlog_part).  On failure nothing of the
+ * data may come in pieces: see struct artlog_item).  On failure nothing of the
  * batch remains, and the numbers are given again: they were never published. */
 struct artlog_item {
     struct record   rec;           /* seq, synced filled in; data.n must be the sum of the parts */

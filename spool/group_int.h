@@ -77,7 +77,7 @@ struct groups {
     uint32_t         next_id, kept_next_id;
 };
 
-/* group.c; groups_lock held to write */
+/* group.c; the caller holds the lock to write */
 struct entry *entry_add_locked(struct groups *g, uint32_t id, struct span name);
 const struct group_text *text_make_locked(struct groups *g, const struct group_facts *f);
 void order_stale_locked(struct groups *g);

@@ -1,4 +1,4 @@
-/* nntpd_invariants.c - bytes, then pointer, then promise: the invariants I1 to I6 of the design. */
+/* nntpd_invariants.c - bytes, then pointer, then promise: the invariants I1 to I6 of doc/formats.md. */
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
