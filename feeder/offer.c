@@ -399,7 +399,9 @@ static enum offer_why decide(struct offer *o, size_t peer, struct facts *f, cons
         return OFFER_IN_PATH;
     if (has(o->here + 3 * o->words, peer))
         return OFFER_EXCLUDED;
-    for (const struct rule *rule = o->rules.v; rule < o->rules.v + o->rules.n; rule++) {
+    for (size_t i = 0; i < o->rules.n; i++) {
+        const struct rule *rule = &o->rules.v[i];
+
         if (has(rule->peers, peer) && rule_breaks(rule, f)) {
             *broken = rule;
             return rule->why;
