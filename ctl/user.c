@@ -26,6 +26,7 @@
 #define LINE_MOST (USERS_PASSWORD_MOST + 2)
 
 struct work {
+    const struct conf *conf;
     const char *path;
     const char *socket;             /* nntpd's                                 */
     const char *directory;          /* the site's                              */
@@ -157,7 +158,8 @@ static int user_add(const struct work *w)
 
     if (users_find(w->text, span_of(w->name), &hash, &flags))
         return show_no(w->show, "%s is there already (newsctl user passwd %s: another password)", w->name, w->name);
-    return save_hash(w, "", false, "may log in");
+    return save_hash(w, "", false, conf_has_logins(w->conf) ? "may log in" :
+                     "may log in, but to no end yet: no access block has user = { ... }, and no peer block login = ...");
 }
 
 static int missing(const struct work *w)
@@ -247,7 +249,7 @@ int user_command(const struct conf *c, const char *verb, const char *name, struc
         { "add", user_add }, { "passwd", user_passwd }, { "del", user_del }, { "off", user_off }, { "on", user_on }, { "list", user_list },
     };
     char socket[PATH_MAX];
-    struct work w = { .path = c->site.users_file, .socket = socket, .directory = c->site.directory, .name = name, .show = show };
+    struct work w = { .conf = c, .path = c->site.users_file, .socket = socket, .directory = c->site.directory, .name = name, .show = show };
     struct err e;
     int lock, rc;
 
