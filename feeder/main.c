@@ -397,6 +397,7 @@ int main(int argc, char **argv)
     }
     if ((c = conf_read(g.file, &errors)) == NULL) {
         fprintf(stderr, "%.*s", SPAN_F(buf_span(&errors)));
+        buf_fini(&errors);
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);

@@ -165,6 +165,7 @@ int main(int argc, char **argv)
     a = read_arguments(argc, argv);
     if ((conf = conf_read(a.conf, &errors)) == NULL) {
         fprintf(stderr, "%.*s", SPAN_F(buf_span(&errors)));
+        buf_fini(&errors);
         return 2;
     }
     buf_fini(&errors);
