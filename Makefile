@@ -70,9 +70,10 @@ $(B)/%.o: %.c
 
 # tests/unit/ROOM_MODULE.c is a cmocka program that sees its room and those below
 UNIT = $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/*_*.c))
+SIMDISK = $(B)/tests/simdisk.o $(B)/tests/simdisk_node.o
 room_of = $(firstword $(subst _, ,$(notdir $(1))))
 .SECONDEXPANSION:
-$(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/tests/kit.o $(B)/tests/simdisk.o $$(call arch,$$(LINK_$$(call room_of,$$@)))
+$(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/tests/kit.o $(SIMDISK) $$(call arch,$$(LINK_$$(call room_of,$$@)))
 	@mkdir -p $(@D)
 	$(say)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 

@@ -2,7 +2,7 @@
  *
  *     names     path -> node        as it is now (and, kept beside it, as it
  *               |                   surely is on the disk)
- *     node      durable bytes + list of changes since the last sync
+ *     node      durable bytes + list of changes since the last sync (simdisk_node.c)
  *     moves     changes of names since the sync of their directory
  *
  * A file is read into memory when it is first opened for writing, renamed or
@@ -26,25 +26,9 @@
 #include "lib/disk.h"
 #include "lib/map.h"
 #include "lib/mem.h"
+#include "tests/simdisk_int.h"
 
 enum { FDS = 4096 };
-
-enum change_kind { CHANGE_WRITE, CHANGE_SIZE, CHANGE_GROW, CHANGE_PUNCH };
-
-struct change {
-    enum change_kind kind;
-    uint64_t at, n;            /* SIZE and GROW: at is the size */
-    char    *bytes;            /* WRITE                         */
-    STAILQ_ENTRY(change) link;
-};
-
-struct node {
-    char    *p;                /* durable bytes */
-    uint64_t n, cap;
-    mode_t   mode;
-    STAILQ_HEAD(, change) changes;
-    SLIST_ENTRY(node) link;
-};
 
 /* A name now means 'to' (NULL: nothing) where it meant something else before. */
 struct move {
@@ -65,128 +49,9 @@ static STAILQ_HEAD(, move) moves = STAILQ_HEAD_INITIALIZER(moves);
 static struct node *node_of[FDS];
 static char *dir_of[FDS];      /* directories opened */
 static unsigned long ops, fail_at, stop_at;
-static unsigned step, sector = 512;
+static unsigned step;
 static int fail_sys;
 static bool count_reads, stopped;
-static uint64_t dice = 1;
-
-static uint64_t roll(uint64_t below)
-{
-    dice ^= dice << 13, dice ^= dice >> 7, dice ^= dice << 17;
-    return (dice * UINT64_C(0x2545f4914f6cdd1d) >> 11) % below;
-}
-
-static bool coin(void)
-{
-    return roll(2) == 0;
-}
-
-/* ---- nodes and their bytes --------------------------------------------- */
-
-static void set_size(struct node *d, uint64_t n)
-{
-    if (n > d->cap) {
-        d->cap = n * 2;
-        d->p = xrealloc(d->p, d->cap);
-    }
-    if (n > d->n)
-        memset(d->p + d->n, 0, n - d->n);
-    d->n = n;
-}
-
-static void put_bytes(struct node *d, const char *p, uint64_t at, uint64_t n)
-{
-    if (at + n > d->n)
-        set_size(d, at + n);
-    memcpy(d->p + at, p, n);
-}
-
-static void apply(struct node *d, const struct change *c)
-{
-    switch (c->kind) {
-    case CHANGE_WRITE:
-        put_bytes(d, c->bytes, c->at, c->n);
-        return;
-    case CHANGE_SIZE:
-        set_size(d, c->at);
-        return;
-    case CHANGE_GROW:
-        if (c->at > d->n)
-            set_size(d, c->at);
-        return;
-    case CHANGE_PUNCH:
-        if (c->at < d->n)
-            memset(d->p + c->at, 0, c->at + c->n > d->n ? d->n - c->at : c->n);
-        return;
-    }
-}
-
-/* Some sectors of a write, not others. */
-static void apply_torn(struct node *d, const struct change *c)
-{
-    for (uint64_t i = 0, n; i < c->n; i += n) {
-        n = sector - (c->at + i) % sector;
-        n = n < c->n - i ? n : c->n - i;
-        if (coin())
-            put_bytes(d, c->bytes + i, c->at + i, n);
-    }
-}
-
-/* Forget the changes, after 'how' saw each with its place from the end (1 is the last). */
-static void settle(struct node *d, void (*how)(struct node *, const struct change *, unsigned, void *), void *arg)
-{
-    struct change *c;
-    unsigned left = 0;
-
-    STAILQ_FOREACH(c, &d->changes, link)
-        left++;
-    while ((c = STAILQ_FIRST(&d->changes)) != NULL) {
-        STAILQ_REMOVE_HEAD(&d->changes, link);
-        how(d, c, left--, arg);
-        free(c->bytes);
-        free(c);
-    }
-}
-
-static void keep(struct node *d, const struct change *c, unsigned left, void *arg)
-{
-    (void)left, (void)arg;
-    apply(d, c);
-}
-
-static void keep_some(struct node *d, const struct change *c, unsigned left, void *arg)
-{
-    (void)left, (void)arg;
-    if (coin())
-        apply(d, c);
-    else if (c->kind == CHANGE_WRITE && coin())
-        apply_torn(d, c);
-}
-
-/* All but the last ones, the one between torn. */
-static void keep_first(struct node *d, const struct change *c, unsigned left, void *arg)
-{
-    const unsigned *gone = arg;
-
-    if (left > *gone)
-        apply(d, c);
-    else if (left == *gone && c->kind == CHANGE_WRITE)
-        apply_torn(d, c);
-}
-
-static void lose_power(struct node *d)
-{
-    struct change *c;
-    unsigned n = 0, gone;
-
-    STAILQ_FOREACH(c, &d->changes, link)
-        n++;
-    gone = n == 0 ? 0 : roll(4) == 0 ? n + 1 : roll(4) == 0 ? 0 : 1 + (unsigned)roll(n);
-    if (coin())
-        settle(d, keep_some, NULL);
-    else
-        settle(d, keep_first, &gone);
-}
 
 static struct node *node_new(mode_t mode)
 {
@@ -196,16 +61,6 @@ static struct node *node_new(mode_t mode)
     STAILQ_INIT(&d->changes);
     SLIST_INSERT_HEAD(&nodes, d, link);
     return d;
-}
-
-static void note(struct node *d, enum change_kind kind, uint64_t at, uint64_t n, const char *bytes)
-{
-    struct change *c = xcalloc(1, sizeof *c);
-
-    *c = (struct change){ .kind = kind, .at = at, .n = n };
-    if (bytes != NULL)
-        c->bytes = memcpy(xmalloc(n), bytes, n);
-    STAILQ_INSERT_TAIL(&d->changes, c, link);
 }
 
 /* ---- names -------------------------------------------------------------- */
@@ -240,7 +95,7 @@ static struct node *load(const char *path)
         return NULL;
     if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
         d = node_new(st.st_mode & 07777);
-        set_size(d, (uint64_t)st.st_size);
+        node_set_size(d, (uint64_t)st.st_size);
         for (uint64_t at = 0; at < d->n;) {
             ssize_t got = pread(fd, d->p + at, d->n - at, (off_t)at);
 
@@ -370,7 +225,7 @@ static int sim_open_locked(const char *path, int flags, mode_t mode)
         step++;
         move(n, node_new(mode));
     } else if (n != NULL && n->now != NULL && (flags & O_TRUNC)) {
-        note(n->now, CHANGE_SIZE, 0, 0, NULL);
+        node_note(n->now, CHANGE_SIZE, 0, 0, NULL);
     }
     remember_fd(fd, n != NULL ? n->now : NULL, NULL);
     return fd;
@@ -382,7 +237,7 @@ static ssize_t write_bytes(int fd, const char *p, size_t n, off_t at)
     ssize_t done = real->pwritev(fd, &v, 1, at);
 
     if (done > 0 && node_of[fd] != NULL)
-        note(node_of[fd], CHANGE_WRITE, (uint64_t)at, (uint64_t)done, p);
+        node_note(node_of[fd], CHANGE_WRITE, (uint64_t)at, (uint64_t)done, p);
     return done;
 }
 
@@ -399,7 +254,7 @@ static ssize_t sim_pwritev_locked(int fd, const struct iovec *v, int count, off_
     for (int i = 0; i < count; i++)
         buf_add(&all, v[i].iov_base, v[i].iov_len);
     if (o == HALF)
-        part = buf_len(&all) > 0 ? (size_t)roll(buf_len(&all)) : 0;
+        part = buf_len(&all) > 0 ? (size_t)dice_roll(buf_len(&all)) : 0;
     else
         part = buf_len(&all);
     done = part > 0 ? write_bytes(fd, buf_data(&all), part, at) : 0;
@@ -425,12 +280,12 @@ static int sim_fdatasync_locked(int fd)
     if (o == HALF) {
         /* the kernel forgets that these were dirty: kept by chance or lost for good */
         if (d != NULL)
-            settle(d, keep_some, NULL);
+            node_keep_some(d);
         errno = sys;
         return -1;
     }
     if (d != NULL)
-        settle(d, keep, NULL);
+        node_keep_all(d);
     return 0;
 }
 
@@ -449,7 +304,7 @@ static int sim_ftruncate_locked(int fd, off_t size)
     if (!works(false) || real->ftruncate(fd, size) < 0)
         return -1;
     if (node_of[fd] != NULL)
-        note(node_of[fd], CHANGE_SIZE, (uint64_t)size, 0, NULL);
+        node_note(node_of[fd], CHANGE_SIZE, (uint64_t)size, 0, NULL);
     return 0;
 }
 
@@ -460,9 +315,9 @@ static int sim_fallocate_locked(int fd, int mode, off_t at, off_t len)
     if (!works(false) || real->fallocate(fd, mode, at, len) < 0)
         return -1;
     if (d != NULL && (mode & FALLOC_FL_PUNCH_HOLE))
-        note(d, CHANGE_PUNCH, (uint64_t)at, (uint64_t)len, NULL);
+        node_note(d, CHANGE_PUNCH, (uint64_t)at, (uint64_t)len, NULL);
     else if (d != NULL && !(mode & FALLOC_FL_KEEP_SIZE))
-        note(d, CHANGE_GROW, (uint64_t)(at + len), 0, NULL);
+        node_note(d, CHANGE_GROW, (uint64_t)(at + len), 0, NULL);
     return 0;
 }
 
@@ -553,7 +408,7 @@ static void forget(void)
     names = map_new();
     while ((d = SLIST_FIRST(&nodes)) != NULL) {
         SLIST_REMOVE_HEAD(&nodes, link);
-        settle(d, keep, NULL);
+        node_keep_all(d);
         free(d->p);
         free(d);
     }
@@ -610,7 +465,7 @@ static void lose_names(void)
                 at = m->step;
                 n++;
             }
-        settle_names(dir, (unsigned)roll(n + 1));
+        settle_names(dir, (unsigned)dice_roll(n + 1));
         free(dir);
     }
 }
@@ -623,10 +478,10 @@ void simdisk_cut(uint64_t seed)
     void *v;
 
     pthread_mutex_lock(&lock);
-    dice = (seed + 1) * UINT64_C(0x9e3779b97f4a7c15) | 1;
+    dice_seed(seed);
     lose_names();
     SLIST_FOREACH(d, &nodes, link)
-        lose_power(d);
+        node_lose_power(d);
     while (map_next(names, &at, &key, &v))
         need(unlink(((struct name *)v)->path) == 0 || errno == ENOENT);
     for (at = 0; map_next(names, &at, &key, &v);)
@@ -676,7 +531,7 @@ void simdisk_fail_at(unsigned long n, int sys)
 void simdisk_tear_at(unsigned bytes)
 {
     pthread_mutex_lock(&lock);
-    sector = bytes;
+    node_tear_at(bytes);
     pthread_mutex_unlock(&lock);
 }
 
