@@ -130,13 +130,16 @@ static void show_exceptions(const struct peer *p, struct buf *out)
 {
     for (size_t i = 0; i < p->cursor.n_exc && i < 100; i++) {
         const struct exception *x = &p->cursor.exc[i];
-        char text[100];
+        char text[100], tries[30] = "";
 
+        if (x->tries > 0)
+            snprintf(tries, sizeof tries, ", after %u tries", x->tries);
         if (x->due_us == ASIDE)
-            snprintf(text, sizeof text, "record %" PRIu64 ", after %u tries", x->seq, x->tries);
+            snprintf(text, sizeof text, "record %" PRIu64 "%s", x->seq, tries);
         else
-            snprintf(text, sizeof text, "record %" PRIu64 ", again in %" PRId64 " s", x->seq,
-                     x->due_us > clock_now_us() ? (x->due_us - clock_now_us()) / 1000000 : 0);
+            snprintf(text, sizeof text, "record %" PRIu64 ", again in %" PRId64 " s%s", x->seq,
+                     x->due_us > clock_now_us() ? (x->due_us - clock_now_us()) / 1000000 : 0,
+                     tries);
         rpc_fields(out, "R", x->due_us == ASIDE ? "set aside" : "deferred", text, NULL);
     }
 }

@@ -3,6 +3,7 @@
 A peer misbehaves on its first connections and is a good one from then on: in the end it must have everything, once.
 """
 import collections
+import re
 import struct
 import threading
 import zlib
@@ -374,7 +375,7 @@ def trouble_of_its_own_is_later():
 
         def deferred():
             b.update(books(s))
-            return b["deferred now"] == 3
+            return b.get("deferred now") == 3
         p = Bad(bad, 1000)
         s = site_for(p, retry="1h")
         c = s.client()
@@ -485,6 +486,7 @@ def one_article_that_ends_the_connection_each_time_does_not_stop_the_others():
         wait_for("the queue to move on", lambda: books(s)["lag"] == 0)
         assert books(s)["set aside now"] == 0
         assert "%s is put off: 3 connections have ended at it" % p.bane in s.log_text()
+        assert re.search("deferred .* after [0-9]+ tries", s.ctl("peer", "show", "bad.test"))
         s.stop()                                      # it is durable, too
         p.cured = True
         s.start()
