@@ -1,11 +1,11 @@
 /* bdb.c - the environment and its trees: open, close, flush, checkpoint, and
  * what is broken.  See bdb.h; transactions: bdb_txn.c; questions: bdb_read.c.
  *
- *     applier ----- bdb_run ----\                  /-- log.*   (write-ahead log)
- *     flusher ----- bdb_flush ---+-- door (read) --+-- NAME.db (a tree each)
- *     checkpointer -------------/        |         \-- page cache, locks: heap
- *     disk lane --- bdb_get, bdb_scan --/
- *     bdb_reopen, bdb_empty ------- door (write): waits until nobody is inside
+ *     applier ----- bdb_run ---------\                  /-- log.*   (write-ahead log)
+ *     keeper ------ bdb_flush,        +-- door (read) --+-- NAME.db (a tree each)
+ *                   bdb_checkpoint --/                   \-- page cache, locks: heap
+ *     disk lane --- bdb_get, bdb_scan
+ *     bdb_reopen, bdb_empty ------------- door (write): waits until nobody is inside
  *
  * The environment is private to the process (DB_PRIVATE) and recovered at
  * every open.  Commits write the log but do not sync it: the article log is

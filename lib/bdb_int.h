@@ -3,7 +3,7 @@
  *
  *     bdb.c         open, close, open again; trees; flush and checkpoint
  *     bdb_txn.c     transactions
- *     bdb_read.c    get, scan, last
+ *     bdb_read.c    get, scan, last, warm
  *     bdb_route.c   its files on the disk of lib/disk.h
  */
 #ifndef LIB_BDB_INT_H
@@ -34,7 +34,7 @@ struct bdb {
     uint32_t      batch_most;
     DB_ENV       *env;          /* NULL only while broken             */
     struct rwlock door;         /* read: inside Berkeley DB           */
-    struct lock   pen;          /* 'why'; one checkpoint at a time    */
+    struct lock   pen;          /* guards 'why'                       */
     atomic_bool   broken;
     char          why[200];
     atomic_bool   running;      /* a bdb_run is on                    */
