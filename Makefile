@@ -193,7 +193,7 @@ rooms:
 clean:
 	rm -rf build build-*
 
-.PHONY: all run test demo check unit sessions fuzz-replay replay-build fuzz fuzz-short daemon crash test-interop manuals install rooms bench clean
+.PHONY: all run test demo check unit sessions fuzz-replay replay-build fuzz fuzz-short daemon crash test-interop manuals install rooms bench bench-micro clean
 .SECONDARY:
 
 -include $(shell find $(B) -type f -name '*.d' 2>/dev/null)
