@@ -85,24 +85,35 @@ static const struct group *behind(const struct intake *in, const struct group *g
     return text != NULL && text->alias != NULL ? find(in, span_of(text->alias)) : NULL;
 }
 
+/* May the sender bring articles into the group?  false: *v refuses the whole article, or is GO_ON: c notes it. */
+static bool may_feed(struct intake *in, struct choice *c, struct span name, enum verdict *v)
+{
+    *v = GO_ON;
+    switch (peers_feed(in, name)) {
+    case WILDMAT_POISON:
+        *v = intake_say(in, V_POISONED, name);
+        return false;
+    case WILDMAT_NO:
+        c->forbidden = true;
+        return false;
+    case WILDMAT_YES:
+        break;
+    }
+    return true;
+}
+
 /* What an alias stands for takes the article whatever its own flag says (RFC 6048 3.1). */
 static enum verdict take_group(struct intake *in, struct choice *c, struct span name, const struct group *named)
 {
     const struct group *to = behind(in, named);
     char flag = atomic_load(&named->flag);
+    enum verdict v;
 
     in->about_groups |= RECORD_KNOWN;
     if (flag == 'm' && !hdr_has(&in->h, HDR_APPROVED))
         return intake_say(in, V_UNAPPROVED, name);
-    switch (peers_feed(in, name)) {
-    case WILDMAT_POISON:
-        return intake_say(in, V_POISONED, name);
-    case WILDMAT_NO:
-        c->forbidden = true;
-        return GO_ON;
-    case WILDMAT_YES:
-        break;
-    }
+    if (!may_feed(in, c, name, &v))
+        return v;
     if (to != NULL && atomic_load(&to->flag) == 'm')
         in->about_groups |= RECORD_MODERATED;
     if (flag == 'j')
@@ -166,15 +177,10 @@ static enum verdict none_left(struct intake *in, const struct choice *c)
  * the same, and what it may not feed does not come in by way of junk. */
 static enum verdict take_unknown(struct intake *in, struct choice *c, struct span name)
 {
-    switch (peers_feed(in, name)) {
-    case WILDMAT_POISON:
-        return intake_say(in, V_POISONED, name);
-    case WILDMAT_NO:
-        c->forbidden = true;
-        return GO_ON;
-    case WILDMAT_YES:
-        break;
-    }
+    enum verdict v;
+
+    if (!may_feed(in, c, name, &v))
+        return v;
     if (like_newgroup(in))
         c->accepted = true;
     else
