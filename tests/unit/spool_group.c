@@ -392,6 +392,69 @@ static int replay(const struct record *r, const struct log_pos *pos, void *arg, 
     return 0;
 }
 
+/* A random record, filed as the committer would: a group made or changed, one removed, or
+ * an article.  *ids: the highest id that was given. */
+static void random_record(struct artlog *l, struct site *s, uint32_t *ids, int i)
+{
+    struct artlog_item item = { .rec = { .arrived_us = i } }, *list = &item;
+    struct record_number n[2] = { { 0, 0 } };
+    char name[40];
+    struct buf data = { 0 };
+    struct err e = { 0 };
+    uint64_t dice = kit_random() % 10;
+    uint32_t id = *ids > 0 ? 1 + (uint32_t)(kit_random() % *ids) : 0;
+    const struct group *g = id > 0 ? group_by_id(s->g, id) : NULL;
+
+    item.rec.numbers = n;
+    if (*ids == 0 || dice == 0) {
+        struct group_facts f;
+
+        snprintf(name, sizeof name, "g.n%llu", (unsigned long long)(kit_random() % 12));
+        g = group_find(s->g, span_of(name));
+        f = facts(g != NULL ? g->id : group_next_id(s->g), name);
+        f.flag = "ynm"[kit_random() % 3];
+        *ids = f.id > *ids ? f.id : *ids;
+        item.rec.kind = RECORD_GROUP;
+        group_pack(&data, &f);
+    } else if (dice == 1) {
+        item.rec.kind = RECORD_UNGROUP;
+        n[0].group = id;
+        item.rec.n_numbers = 1;
+    } else {
+        if (g == NULL || g->removed)
+            return;
+        item.rec.kind = RECORD_ARTICLE;
+        n[0] = (struct record_number){ id, group_number(s->g, id) };
+        item.rec.n_numbers = 1;
+        kit_data(&data, 1 + (uint64_t)i, 200);
+    }
+    item.rec.data = item.part[0] = buf_span(&data);
+    assert_int_equal(artlog_append(l, &list, 1, &e), 0);
+    assert_int_equal(artlog_sync(l, &e), 0);
+    groups_keep_numbers(s->g);
+    apply(s, &item.rec, 1);
+    buf_fini(&data);
+}
+
+static void assert_same_groups(struct groups *one, struct groups *other, uint32_t ids)
+{
+    assert_int_equal(groups_count_all(other), groups_count_all(one));
+    for (uint32_t id = 1; id <= ids; id++) {
+        const struct group *a = group_by_id(one, id), *b = group_by_id(other, id);
+
+        assert_true((a == NULL) == (b == NULL));
+        if (a == NULL)
+            continue;
+        assert_string_equal(a->name, b->name);
+        assert_true(a->flag == b->flag && a->removed == b->removed && a->created_us == b->created_us);
+        assert_string_equal(a->text->description, b->text->description);
+        assert_true(group_number(other, id) == group_number(one, id));
+    }
+    groups_forget_numbers(one);
+    assert_int_equal(group_next_id(other), group_next_id(one));
+    groups_forget_numbers(one);
+}
+
 /* Random groups and articles over many segments; then the first k segments go, and
  * what is rebuilt from the rest has the same groups, flags, texts and next numbers. */
 static void a_snapshot_suffices_to_rebuild_from_any_segment(void **state)
@@ -407,45 +470,8 @@ static void a_snapshot_suffices_to_rebuild_from_any_segment(void **state)
     (void)state;
     site_open(&s, kit_path("restdb"));
     artlog_on_segment(l, take_snapshot, s.g);
-    for (int i = 0; i < 400; i++) {
-        struct artlog_item item = { .rec = { .arrived_us = i } }, *list = &item;
-        struct record_number n[2] = { { 0, 0 } };
-        char name[40];
-        struct buf data = { 0 };
-        uint64_t dice = kit_random() % 10;
-        uint32_t id = ids > 0 ? 1 + (uint32_t)(kit_random() % ids) : 0;
-        const struct group *g = id > 0 ? group_by_id(s.g, id) : NULL;
-
-        item.rec.numbers = n;
-        if (ids == 0 || dice == 0) {
-            struct group_facts f;
-
-            snprintf(name, sizeof name, "g.n%llu", (unsigned long long)(kit_random() % 12));
-            g = group_find(s.g, span_of(name));
-            f = facts(g != NULL ? g->id : group_next_id(s.g), name);
-            f.flag = "ynm"[kit_random() % 3];
-            ids = f.id > ids ? f.id : ids;
-            item.rec.kind = RECORD_GROUP;
-            group_pack(&data, &f);
-        } else if (dice == 1) {
-            item.rec.kind = RECORD_UNGROUP;
-            n[0].group = id;
-            item.rec.n_numbers = 1;
-        } else {
-            if (g == NULL || g->removed)
-                continue;
-            item.rec.kind = RECORD_ARTICLE;
-            n[0] = (struct record_number){ id, group_number(s.g, id) };
-            item.rec.n_numbers = 1;
-            kit_data(&data, 1 + (uint64_t)i, 200);
-        }
-        item.rec.data = item.part[0] = buf_span(&data);
-        assert_int_equal(artlog_append(l, &list, 1, &e), 0);
-        assert_int_equal(artlog_sync(l, &e), 0);
-        groups_keep_numbers(s.g);
-        apply(&s, &item.rec, 1);
-        buf_fini(&data);
-    }
+    for (int i = 0; i < 400; i++)
+        random_record(l, &s, &ids, i);
     artlog_end(l, &end);
     artlog_close(&l);
     assert_true(end.segment > 15);
@@ -459,21 +485,7 @@ static void a_snapshot_suffices_to_rebuild_from_any_segment(void **state)
         l = kit_log(dir, 3000, true);
         if (artlog_recover(l, 0, &(struct log_pos){ 0 }, replay, &x, &t.behind, &e) <= 0)
             fail_msg("from segment %u: %s", k + 1, e.text);
-        assert_int_equal(groups_count_all(x.g), groups_count_all(s.g));
-        for (uint32_t id = 1; id <= ids; id++) {
-            const struct group *a = group_by_id(s.g, id), *b = group_by_id(x.g, id);
-
-            assert_true((a == NULL) == (b == NULL));
-            if (a == NULL)
-                continue;
-            assert_string_equal(a->name, b->name);
-            assert_true(a->flag == b->flag && a->removed == b->removed && a->created_us == b->created_us);
-            assert_string_equal(a->text->description, b->text->description);
-            assert_true(group_number(x.g, id) == group_number(s.g, id));
-        }
-        groups_forget_numbers(s.g);
-        assert_int_equal(group_next_id(x.g), group_next_id(s.g));
-        groups_forget_numbers(s.g);
+        assert_same_groups(s.g, x.g, ids);
         artlog_close(&l);
         site_close(&x);
     }
