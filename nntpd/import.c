@@ -362,7 +362,7 @@ static int export_all(struct export *x, progress_fn *progress, void *arg, struct
     while (log_reader_seq(in) <= last && (rc = log_reader_next(in, &r, &pos, e)) == 1) {
         if ((rc = export_record(x, &r, e)) != 0)
             break;
-        if (progress != NULL && (r.seq - first) % 1000 == 0 &&
+        if (progress != NULL && (r.seq - first) % PROGRESS_RECORDS == 0 &&
             !progress("exporting", r.seq - first, last - first + 1, arg)) {
             rc = err_set(e, "broken off");
             break;

@@ -42,6 +42,8 @@ struct store_options {
 
 /* false: the work is not wanted any more (recovery and rebuild go on all the same). */
 typedef bool progress_fn(const char *what, uint64_t done, uint64_t total, void *arg);
+#define PROGRESS_RECORDS 1000       /* a walk of the log tells it so often */
+
 /* Take the lock, recover, start the threads.  'progress' may be NULL. */
 struct store *store_open(const struct store_options *o, progress_fn *progress, void *arg, struct err *e);
 

@@ -26,7 +26,7 @@ struct walk {
 
 static void tell(struct walk *w, const char *what)
 {
-    if (w->progress != NULL && (w->done % 1000 == 0 || w->done == w->total))
+    if (w->progress != NULL && (w->done % PROGRESS_RECORDS == 0 || w->done == w->total))
         w->progress(what, w->done, w->total, w->arg);
 }
 

@@ -238,7 +238,7 @@ static int walk_log(struct verify *v, progress_fn *progress, void *arg, struct e
         }
         v->r = &r;
         rc = check_record(v, &pos, e);
-        if (rc >= 0 && progress != NULL && (r.seq - first) % 1000 == 0 &&
+        if (rc >= 0 && progress != NULL && (r.seq - first) % PROGRESS_RECORDS == 0 &&
             !progress("verifying", r.seq - first, last - first + 1, arg))
             rc = err_set(e, "broken off");
     }
