@@ -23,6 +23,9 @@
 
 #define READ_SIZE    65536             /* one read of a socket                          */
 #define LINGER_US    2000000           /* after our end is closed: how long theirs may take */
+#define IN_MOST      (1 << 20)         /* octets, until stream_set_in_most                  */
+#define OUT_LOW      (64 << 10)        /* octets, until stream_set_marks                    */
+#define OUT_HIGH     (256 << 10)
 
 /* ---- telling the owner ---- */
 
@@ -327,9 +330,9 @@ struct stream *stream_new(struct event_base *base, int fd, const struct stream_i
     s->fd = fd;
     s->io = io;
     s->carrier = carrier;
-    s->in_most = 1 << 20;
-    s->low = 64 << 10;
-    s->high = 256 << 10;
+    s->in_most = IN_MOST;
+    s->low = OUT_LOW;
+    s->high = OUT_HIGH;
     s->connected = true;
     s->active_us = clock_mono_us();
     TAILQ_INIT(&s->out);
