@@ -1,26 +1,20 @@
 /* peer.c - whatever a peer answers to one who feeds it: the connection ends, what was not
  * answered stays to be offered, and the cursor is written.
  *
- * The first octet chooses the peer's block.  The rest is what the peer says: up to the first
- * octet 1 at once, then each time a command or an article has come up to the next one.  At
- * the end of it all it hangs up.
+ * The first octet chooses the peer's block.  The rest is what the peer says, a piece each time a
+ * command or an article has come (otherend.h).
  */
-#include <event2/event.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "feeder/peer.h"
 #include "feeder/peer_work.h"
 #include "feeder/shelf.h"
-#include "lib/disk.h"
 #include "lib/log.h"
-#include "lib/mem.h"
 #include "lib/net.h"
-#include "lib/stream.h"
 #include "nntpd/session.h"
+#include "tests/fuzz/otherend.h"
 #include "tests/kit.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -40,8 +34,6 @@ static const char text[] =
 
 static struct feeder f;
 static int door;
-static struct stream *theirs;
-static struct span says;                  /* what the peer has not said yet                       */
 static bool in_article;
 
 /* ---- the log: what nntpd makes of some articles ---- */
@@ -63,7 +55,7 @@ static void take_articles(struct house *h)
     (void)session_new(h, st, (struct sockaddr *)&from.sa, gone, &ended);
     for (int i = 1; i <= ARTICLES; i++)
         buf_printf(&b, "TAKETHIS <%d@x.example>\r\nPath: source!not-for-mail\r\nFrom: a@b.example\r\nNewsgroups: misc.test\r\n"
-                   "Subject: s\r\nDate: Fri, 20 Nov 2026 10:00:00 +0000\r\nMessage-ID: <%d@x.example>\r\n\r\n..body\r\n.\r\n", i, i);
+                   "Subject: s\r\nDate: Wed, 1 Jan 2020 10:00:00 +0000\r\nMessage-ID: <%d@x.example>\r\n\r\n..body\r\n.\r\n", i, i);
     buf_puts(&b, "QUIT\r\n");
     stream_feed(st, buf_span(&b));
     while (!ended)
@@ -102,12 +94,6 @@ static void make_log(struct conf *conf)
 
 /* ---- the feeder ---- */
 
-static int no_sync(int fd)
-{
-    (void)fd;
-    return 0;
-}
-
 static void close_all(void)
 {
     work_free_spare(&f);
@@ -137,7 +123,6 @@ static void open_log_and_shelf(void)
 
 static void open_all(void)
 {
-    static struct disk_ops quick;
     struct buf errors = { 0 };
     struct net_addr a;
     struct err e;
@@ -152,9 +137,7 @@ static void open_all(void)
     free(filled);
     (void)log_open("fuzz", LOG_ERROR, "/dev/null", &e);
     make_log(f.conf);
-    quick = *disk_table();
-    quick.fdatasync = quick.fsync = no_sync;
-    disk_use(&quick);
+    quick_disk();
     f.base = event_base_new();
     f.home = mailbox_new(f.base);
     open_log_and_shelf();
@@ -163,25 +146,10 @@ static void open_all(void)
 
 /* ---- the peer ---- */
 
-static void say(void)
+/* After its 335 it waits for the article. */
+static void speak(void)
 {
-    const char *end = says.n > 0 ? memchr(says.p, 1, says.n) : NULL;
-    size_t n = end != NULL ? (size_t)(end - says.p) : says.n;
-
-    if (says.n == 0) {
-        stream_finish(theirs);
-        return;
-    }
     in_article = span_starts(says, SPAN("335"));
-    stream_write(theirs, says.p, n);
-    says = span_from(says, n + (end != NULL));
-}
-
-/* Say all that is left, and end. */
-static void hang_up(void)
-{
-    while (says.n > 0)
-        say();
     say();
 }
 
@@ -192,7 +160,7 @@ static void on_theirs(struct stream *s, enum stream_event what, void *arg)
 
     (void)arg;
     if (what == STREAM_CLOSED || what == STREAM_FAILED) {
-        stream_free(&theirs);
+        stream_free(&other);
         return;
     }
     for (char *nl; buf_len(in) > 0 && (nl = memchr(buf_data(in), '\n', buf_len(in))) != NULL;) {
@@ -204,22 +172,8 @@ static void on_theirs(struct stream *s, enum stream_event what, void *arg)
             in_article = span_starts(line, SPAN("TAKETHIS "));
         buf_drop(in, line.n);
         if (!in_article)
-            say();
+            speak();
     }
-}
-
-static void let_in(void)
-{
-    static const struct linger reset = { .l_onoff = 1 };      /* no port waits for a minute */
-    int fd = accept4(door, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-    if (fd < 0)
-        return;
-    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-    need(theirs == NULL);
-    in_article = false;
-    theirs = stream_socket(f.base, fd, on_theirs, NULL);
-    say();
 }
 
 /* Every article is settled, an exception, or still before the cursor: none has got lost. */
@@ -248,11 +202,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     p = peer_new(&f, conf, data[0] % PEERS);
     f.n_peer = 1;
     peer_run(p);
-    for (int i = 0; i < 20 || theirs != NULL || p->n_conns > 0; i++) {
+    for (int i = 0; i < 20 || other != NULL || p->n_conns > 0; i++) {
         need(i < TURNS_MOST);
-        let_in();
+        if (let_in(f.base, door, &other, on_theirs))
+            speak();
         event_base_loop(f.base, EVLOOP_NONBLOCK);
-        if (i % 100 == 99 && theirs != NULL)
+        if (i % 100 == 99 && other != NULL)
             hang_up();                     /* nobody asks for a long time */
     }
     check(p);

@@ -2,23 +2,17 @@
  * run ends, and the feeder goes on.
  *
  * The first octet chooses the peer's block and what our
- * nntpd makes of articles.  The rest is what the server says: up to the
- * first octet 1 at once, then each time a command has come up to the next one.
- * At the end of it all it hangs up.
+ * nntpd makes of articles.  The rest is what the server says, a piece each time
+ * a command has come (otherend.h).
  */
-#include <event2/event.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "feeder/pull_int.h"
-#include "lib/disk.h"
 #include "lib/log.h"
-#include "lib/mem.h"
 #include "lib/net.h"
-#include "lib/stream.h"
+#include "tests/fuzz/otherend.h"
 #include "tests/kit.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -36,16 +30,9 @@ static const char text[] =
 
 static struct feeder f;
 static int doors[2];                      /* the server's, nntpd's                   */
-static struct stream *server, *home;
-static struct span says;                  /* what the server has not said yet        */
+static struct stream *home;
 static size_t taking;                     /* octets of an article that are to come home */
 static unsigned fates;
-
-static int no_sync(int fd)
-{
-    (void)fd;
-    return 0;
-}
 
 static void close_all(void)
 {
@@ -56,16 +43,13 @@ static void close_all(void)
 
 static void open_all(void)
 {
-    static struct disk_ops quick;
     struct buf errors = { 0 };
     struct net_addr a;
     struct err e;
     unsigned port;
     char *filled;
 
-    quick = *disk_table();
-    quick.fdatasync = quick.fsync = no_sync;
-    disk_use(&quick);
+    quick_disk();
     need(net_literal("127.0.0.1", 0, &a) == 0);
     doors[0] = net_listen(&a, 16, &e);
     doors[1] = net_listen_unix(kit_path("control.sock"), 0600, &e);
@@ -83,34 +67,13 @@ static void open_all(void)
 
 /* ---- the server ---- */
 
-static void say(void)
-{
-    const char *end = says.n > 0 ? memchr(says.p, 1, says.n) : NULL;
-    size_t n = end != NULL ? (size_t)(end - says.p) : says.n;
-
-    if (says.n == 0) {
-        stream_finish(server);
-        return;
-    }
-    stream_write(server, says.p, n);
-    says = span_from(says, n + (end != NULL));
-}
-
-/* Say all that is left, and end. */
-static void hang_up(void)
-{
-    while (says.n > 0)
-        say();
-    say();
-}
-
 static void on_server(struct stream *s, enum stream_event what, void *arg)
 {
     struct buf *in = stream_in(s);
 
     (void)arg;
     if (what == STREAM_CLOSED || what == STREAM_FAILED) {
-        stream_free(&server);
+        stream_free(&other);
         return;
     }
     for (char *nl; buf_len(in) > 0 && (nl = memchr(buf_data(in), '\n', buf_len(in))) != NULL;) {
@@ -167,20 +130,6 @@ static void on_home(struct stream *s, enum stream_event what, void *arg)
     }
 }
 
-static void let_in(int door, struct stream **who, stream_fn *fn)
-{
-    static const struct linger reset = { .l_onoff = 1 };      /* no port waits for a minute */
-    int fd = accept4(door, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-    if (fd < 0)
-        return;
-    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-    need(*who == NULL);
-    *who = stream_socket(f.base, fd, fn, NULL);
-    if (who == &server)
-        say();
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const struct conf_peer *conf;
@@ -201,17 +150,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     pull_tick(p);
     for (int i = 0; p->run != NULL; i++) {
         need(i < TURNS_MOST);
-        let_in(doors[0], &server, on_server);
-        let_in(doors[1], &home, on_home);
+        if (let_in(f.base, doors[0], &other, on_server))
+            say();
+        (void)let_in(f.base, doors[1], &home, on_home);
         event_base_loop(f.base, EVLOOP_NONBLOCK);
-        if (i % 100 == 99 && server != NULL)
+        if (i % 100 == 99 && other != NULL)
             hang_up();                     /* nobody asks for a long time */
     }
     need(p->runs == 1);
     pull_show(p, &shown);
     buf_fini(&shown);
     pull_free(&p);
-    for (int i = 0; server != NULL || home != NULL; i++) {
+    for (int i = 0; other != NULL || home != NULL; i++) {
         need(i < TURNS_MOST);
         event_base_loop(f.base, EVLOOP_NONBLOCK);
     }
