@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -81,6 +82,26 @@ def stop_listening(listener):
     """Wake the thread that accepts, then close: it must not go on with the next socket of that number."""
     listener.shutdown(socket.SHUT_RDWR)
     listener.close()
+
+
+class Listener:
+    """A server on a port of its own: talk(socket) plays each connection, in a thread of its own."""
+
+    def __init__(self):
+        self.l = socket.create_server(("127.0.0.1", 0), backlog=16)
+        self.port = self.l.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                s, _ = self.l.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.talk, args=(s,), daemon=True).start()
+
+    def close(self):
+        stop_listening(self.l)
 
 
 def wait_for(what, fn, seconds=30):

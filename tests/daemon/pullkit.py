@@ -1,6 +1,5 @@
 """What the tests of pulling share: two sites, and a server that says what it likes."""
 import json
-import threading
 
 from kit import *
 
@@ -60,26 +59,14 @@ def same_text(up, down, mid):
     return cut(x) == cut(y), header(y, "Path")
 
 
-class Upstream:
+class Upstream(Listener):
     """A news server for one reader at a time, with tricks: 'trick(command, default) -> bytes to send', or it raises EOFError to hang up."""
 
     def __init__(self, groups=None, trick=None):
-        self.l = socket.socket()
-        self.l.bind(("127.0.0.1", 0))
-        self.l.listen(8)
-        self.port = self.l.getsockname()[1]
         self.groups, self.trick = groups or {}, trick                # name -> {number: (id, wire)}
         self.heard, self.posted, self.sessions, self.hang_up = [], [], 0, False
         self.post_answer = lambda wire: b"240 thanks\r\n"
-        threading.Thread(target=self.serve, daemon=True).start()
-
-    def serve(self):
-        while True:
-            try:
-                s, _ = self.l.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.talk, args=(s,), daemon=True).start()
+        super().__init__()
 
     def talk(self, s):
         self.sessions += 1
@@ -139,6 +126,3 @@ class Upstream:
         for n in numbers:
             a[n] = make_article(groups=group, path="up.test!not-for-mail")
         return [a[n][0] for n in numbers]
-
-    def close(self):
-        stop_listening(self.l)

@@ -13,30 +13,18 @@ from kit import *
 N = 60
 
 
-class Bad:
+class Bad(Listener):
     """A peer: 'bad' plays the first connections (all while 'times' is left), then it is as it should be."""
 
     def __init__(self, bad, times=1):
-        self.l = socket.socket()
-        self.l.bind(("127.0.0.1", 0))
-        self.l.listen(16)
-        self.port = self.l.getsockname()[1]
         self.bad, self.times = bad, times
         self.got = collections.Counter()                    # what it answered 239 or 235 to
         self.lock, self.open = threading.Lock(), []
-        threading.Thread(target=self.serve, daemon=True).start()
-
-    def serve(self):
-        while True:
-            try:
-                s, _ = self.l.accept()
-            except OSError:
-                return
-            self.open.append(s)
-            threading.Thread(target=self.talk, args=(s,), daemon=True).start()
+        super().__init__()
 
     def talk(self, s):
         with self.lock:
+            self.open.append(s)
             bad = self.times > 0
             self.times -= bad
         try:
@@ -52,7 +40,7 @@ class Bad:
         return new
 
     def close(self):
-        stop_listening(self.l)
+        super().close()
         for s in self.open:
             s.close()
 

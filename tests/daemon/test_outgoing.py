@@ -2,7 +2,6 @@
 import base64
 import hashlib
 import ssl
-import threading
 import zlib
 
 from kit import *
@@ -21,25 +20,13 @@ def certificate(name):
     return pem, hashlib.sha256(der).hexdigest()
 
 
-class Peer:
+class Peer(Listener):
     """A peer on a port of its own: each connection is answered by 'answers' (command -> reply, or a function)."""
 
     def __init__(self, answers=None, cert=None, implicit=False):
-        self.l = socket.socket()
-        self.l.bind(("127.0.0.1", 0))
-        self.l.listen(8)
-        self.port = self.l.getsockname()[1]
         self.answers, self.cert, self.implicit = answers or {}, cert, implicit
-        self.heard, self.bodies, self.dead = [], {}, False
-        threading.Thread(target=self.serve, daemon=True).start()
-
-    def serve(self):
-        while not self.dead:
-            try:
-                s, _ = self.l.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.talk, args=(s,), daemon=True).start()
+        self.heard, self.bodies = [], {}
+        super().__init__()
 
     def tls(self, s):
         c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -106,10 +93,6 @@ class Peer:
                 inflate, deflate = zlib.decompressobj(-15), zlib.compressobj(9, zlib.DEFLATED, -15)
             if word == "QUIT":
                 return
-
-    def close(self):
-        self.dead = True
-        stop_listening(self.l)
 
 
 def site_for(peer, **k):

@@ -3,29 +3,18 @@ import base64
 import hashlib
 import json
 import ssl
-import threading
 
 from kit import *
 
 
-class Scripted:
+class Scripted(Listener):
     """A peer on a port of its own: a banner, and replies by the first word (a function, or "" to hang up)."""
 
     def __init__(self, banner="200 scripted", answers=None, cert=None):
-        self.l = socket.create_server(("127.0.0.1", 0))
-        self.port = self.l.getsockname()[1]
         self.banner, self.cert, self.heard = banner, cert, []
         self.answers = {"MODE": "203 ok", "STARTTLS": "382 go", "CAPABILITIES": "101 yes\r\nVERSION 2\r\nREADER\r\n.", "QUIT": "205 bye"}
         self.answers.update(answers or {})
-        threading.Thread(target=self.serve, daemon=True).start()
-
-    def serve(self):
-        while True:
-            try:
-                s, _ = self.l.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.talk, args=(s,), daemon=True).start()
+        super().__init__()
 
     def talk(self, s):
         try:
@@ -56,9 +45,6 @@ class Scripted:
                 c.load_cert_chain(self.cert)
                 s = c.wrap_socket(s, server_side=True)
                 f = s.makefile("rwb")
-
-    def close(self):
-        stop_listening(self.l)
 
 
 def certificate():
