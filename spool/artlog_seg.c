@@ -352,13 +352,14 @@ struct segment *segment_add(struct artlog *l, const struct segment_head *h, int 
     lock_get(&l->lock);
     s = insert_locked(l, h->number);
     s->missing = false;
+    if (!s->known)               /* else a reader has seen its name already, and may be looking at its head */
+        s->head = *h;
     s->known = true;
-    s->head = *h;
     if (s->fd < 0) {
         s->fd = fd;
         l->n_open++;
     } else {
-        disk_close(fd);          /* a reader has seen its name already and opened it */
+        disk_close(fd);          /* that reader has opened it */
     }
     s->n_marks = 0;
     s->used = ++l->turn;
