@@ -196,6 +196,7 @@ static _Noreturn void child(unsigned round, const struct fate *f, uint64_t seed)
         meet(f, 0);
     if ((s = open_quick()) != NULL) {
         unsigned long opening = simdisk_ops();
+        struct store_counts counts;
 
         opened = true;
         if (!f->opening)
@@ -205,7 +206,8 @@ static _Noreturn void child(unsigned round, const struct fate *f, uint64_t seed)
             world->opening = opening;
             world->ops = simdisk_ops() - opening;
         }
-        world->swept += s->counts.swept;
+        store_counts(s, &counts);
+        world->swept += counts.swept;
         store_close(&s);
     }
     if (f->stop > 0)
