@@ -24,6 +24,10 @@ class Screen:
         """Those with text on them."""
         return [l for l in self.text().splitlines() if l.strip()]
 
+    def last(self):
+        """The lowest of them; "" while the screen is being drawn anew."""
+        return (self.lines() or [""])[-1]
+
     def __str__(self):
         return "\n".join(self.lines())
 

@@ -85,7 +85,7 @@ def compose(t, asked, key, group, subject):
         t.keys("C-u")
         t.type(group)
         t.keys("Enter")
-    t.answer(asked, lambda: t.lines()[-1].startswith("Subject:") or "y:Send" in t.text(), "the question for the subject")
+    t.answer(asked, lambda: t.last().startswith("Subject:") or "y:Send" in t.text(), "the question for the subject")
     if subject:
         t.type(subject)
     if "y:Send" not in t.text():

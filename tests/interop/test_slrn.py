@@ -65,10 +65,10 @@ def slrn(way):
         t.see("Newsgroups: misc.test,misc.other")
         # posting
         t.keys("P")
-        t.answer(asked, lambda: t.lines()[-1].startswith("Subject:"), "slrn to ask for the subject")
+        t.answer(asked, lambda: t.last().startswith("Subject:"), "slrn to ask for the subject")
         t.type("Gr\xfc\xdfe von slrn")
         t.keys("Enter")
-        t.answer(asked, lambda: "done" in t.lines()[-1], "the post")
+        t.answer(asked, lambda: "done" in t.last(), "the post")
         a = s.posted("Gr\xfc\xdfe von slrn", screen=t)
         assert b"Words from slrn.\r\n" in a, a
         mine = header(a, "Message-ID")
@@ -77,7 +77,7 @@ def slrn(way):
         t.keys("Enter")
         t.see("What everybody shall show.")
         t.keys("f")
-        t.answer(asked, lambda: "done" in t.lines()[-1], "the answer")
+        t.answer(asked, lambda: "done" in t.last(), "the answer")
         a = s.followed_up("Re: A letter to read", s.mids[0], t)
         assert b"> What everybody shall show.\r\n> .a dot" in a and b"Words from slrn." in a, a
         # cancelling
@@ -86,7 +86,7 @@ def slrn(way):
         t.keys("Enter")
         t.see("Words from slrn.")
         t.keys("Escape", "C-c")
-        t.answer(asked, lambda: t.lines()[-1] == "Done.", "the cancel")
+        t.answer(asked, lambda: t.last() == "Done.", "the cancel")
         s.cancelled(mine, t)
     finally:
         t.end()
