@@ -104,7 +104,8 @@ static int key_read(struct store *s, struct err *e)
     return rc;
 }
 
-/* The newest articles of the log carry what the key made of their Message-IDs. */
+/* The newest articles of the log carry what the key made of their Message-IDs.  A record
+ * that cannot be read says nothing of the key, and keeps no site from starting. */
 int store_key_fits(struct store *s, struct err *e)
 {
     uint64_t last = artlog_published(s->ix.log), first = artlog_first_seq(s->ix.log);
@@ -112,9 +113,8 @@ int store_key_fits(struct store *s, struct err *e)
     struct log_pos pos;
     struct record r;
     bool seen = false, fits = true;
-    int rc = 1;
 
-    while (!seen && rc > 0 && (rc = log_reader_next(in, &r, &pos, e)) == 1)
+    while (!seen && log_reader_next(in, &r, &pos, e) == 1)
         if (r.kind == RECORD_ARTICLE && (r.flags & (RECORD_GONE | RECORD_DAMAGED)) == 0 && r.msgid.len > 0) {
             struct msgid_key key = msgid_key(&s->key, (struct span){ r.data.p + r.msgid.at, r.msgid.len });
 
@@ -122,10 +122,8 @@ int store_key_fits(struct store *s, struct err *e)
             fits = memcmp(key.b, r.key.b, sizeof key.b) == 0;
         }
     log_reader_free(&in);
-    if (!fits)
-        return err_set(e, "%s/key is not the key that the log was written with: no article would be known; "
-                       "put the right one back from a backup", s->dir);
-    return rc < 0 ? -1 : 0;
+    return fits ? 0 : err_set(e, "%s/key is not the key that the log was written with: no article would be known; "
+                              "put the right one back from a backup", s->dir);
 }
 
 /* A damaged database goes aside, and a new one is begun: all of it is in the log. */
